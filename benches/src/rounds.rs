@@ -1,0 +1,116 @@
+//! Interleaved rounds: every contender runs once per round, in alternating order.
+//!
+//! Invariant: A B, then B A, so that neither side always comes after the other, and a machine
+//! that slows down during the run slows down both. Medians, never means: one disturbed run
+//! moves nothing. All contenders must print the same.
+
+use crate::Outcome;
+use crate::child::{Cost, Invocation, run};
+use crate::scratch::Scratch;
+
+/// One side of a comparison.
+#[derive(Debug)]
+pub struct Contender {
+    /// The name for messages.
+    pub name: &'static str,
+    /// What is run.
+    pub invocation: Invocation,
+}
+
+/// What all rounds of one contender cost.
+#[derive(Debug, Default)]
+pub struct Series {
+    costs: Vec<Cost>,
+}
+
+impl Series {
+    /// The median of one figure.
+    #[must_use]
+    pub fn median(&self, figure: impl Fn(&Cost) -> f64) -> f64 {
+        let mut figures: Vec<f64> = self.costs.iter().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        let middle = figures.len() / 2;
+        match figures.len() {
+            0 => f64::NAN,
+            n if n % 2 == 1 => figures[middle],
+            _ => (figures[middle - 1] + figures[middle]) / 2.0,
+        }
+    }
+}
+
+/// Runs all contenders `rounds` times, after one run of each that only warms up.
+///
+/// # Errors
+/// When one fails or prints something else than the others.
+pub fn interleave(
+    row: &str,
+    contenders: &[Contender],
+    rounds: usize,
+    scratch: &Scratch,
+) -> Outcome<Vec<Series>> {
+    let mut series: Vec<Series> = contenders.iter().map(|_| Series::default()).collect();
+    let mut expected: Option<(&'static str, Vec<u8>)> = None;
+    for round in 0..=rounds {
+        for place in 0..contenders.len() {
+            let index = if round % 2 == 1 { place } else { contenders.len() - 1 - place };
+            let contender = &contenders[index];
+            let (cost, output) = run(&contender.invocation, scratch)
+                .map_err(|e| format!("{row}: {}: {e}", contender.name))?;
+            match &expected {
+                None => expected = Some((contender.name, output)),
+                Some((other, wanted)) if *wanted != output => {
+                    return Err(format!(
+                        "{row}: {} printed {}, but {other} printed {}",
+                        contender.name,
+                        excerpt(&output),
+                        excerpt(wanted)
+                    ));
+                }
+                Some(_) => {}
+            }
+            if round > 0 {
+                series[index].costs.push(cost);
+            }
+        }
+    }
+    Ok(series)
+}
+
+fn excerpt(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&output[..output.len().min(120)]);
+    format!("{:?} ({} bytes)", text.trim_end(), output.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(name: &'static str, script: &str) -> Contender {
+        Contender { name, invocation: Invocation::new("/bin/sh").args(["-c", script]) }
+    }
+
+    #[test]
+    fn different_outputs_are_an_error_that_names_the_row() {
+        let scratch = Scratch::new(None, "rounds-test").unwrap();
+        let contenders = [shell("a", "echo 1"), shell("b", "echo 2")];
+        let message = interleave("some_row", &contenders, 1, &scratch).unwrap_err();
+        assert!(message.starts_with("some_row: "), "{message}");
+    }
+
+    #[test]
+    fn the_order_alternates_between_rounds() {
+        let scratch = Scratch::new(None, "order-test").unwrap();
+        let log = scratch.path("log");
+        let write = |letter| format!("printf {letter} >> {}", log.display());
+        let contenders = [shell("a", &write("a")), shell("b", &write("b"))];
+        interleave("row", &contenders, 3, &scratch).unwrap();
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "baabbaab");
+    }
+
+    #[test]
+    fn one_disturbed_run_does_not_move_the_median() {
+        let cost = |wall_ms| Cost { wall_ms, cpu_ms: 0.0, peak_mib: 0.0 };
+        let series = Series { costs: vec![cost(10.0), cost(900.0), cost(11.0)] };
+        assert_eq!(series.median(|c| c.wall_ms), 11.0);
+    }
+}
