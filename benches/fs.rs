@@ -50,8 +50,8 @@ fn compare(
     // A folder per program: what a failed run leaves behind disturbs no other row.
     let folder: PathBuf = files.folder(&program.name)?;
     let mut guest = program.guest.clone();
-    guest.folder = Some((folder.clone(), "/work".to_owned()));
-    guest.arguments = vec!["/work".into(), scale.clone().into()];
+    guest.folder = Some((folder.clone(), "/files".to_owned()));
+    guest.arguments = vec!["/files".into(), scale.clone().into()];
     let mut contenders = Vec::new();
     for engine in engines {
         let artifact = engine.prepare(&program.name, &program.module, scratch)?;
