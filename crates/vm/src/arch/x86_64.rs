@@ -1,0 +1,450 @@
+//! x86-64: entering WebAssembly, leaving it, and unwinding it, in assembly.
+//!
+//! Two stacks take part. `enter` saves the host's registers on the host stack, remembers that
+//! place in `HOST_SP`, and calls on the WebAssembly stack. A stub goes the other way: it remembers
+//! the WebAssembly stack in `WASM_SP`, calls the host just below `HOST_SP`, and comes back.
+//! `unwind` forgets everything below `HOST_SP` and lets `enter` answer `false`. Whatever of the
+//! store context an entry changes is put back by `call.rs`.
+//!
+//! Both ways keep the stack pointer they return to in a register that the callee keeps (rbp
+//! there, rbx here): a load in its place costs more than the rest of the switch together.
+//!
+//! WebAssembly code keeps no register but the frame pointer, and pops its stack arguments. Stubs
+//! keep what the System V convention keeps, so code may call builtins by either convention.
+//!
+//! Deliberately absent: unwind tables. No panic crosses these functions.
+
+use std::arch::naked_asm;
+use std::ffi::c_void;
+use std::mem::offset_of;
+
+use selkie_module::builtins::Builtin;
+use selkie_module::for_each_builtin;
+use selkie_module::layout::{context, host_context, store};
+
+use crate::StoreRuntime;
+use crate::context::{CallRegs, VMHostFunc};
+
+/// Bytes that `enter` itself writes on the WebAssembly stack, besides the stack arguments: the
+/// return address.
+pub(crate) const ENTRY_BYTES: usize = 8;
+
+const INTS: usize = offset_of!(CallRegs, ints);
+const FLOATS: usize = offset_of!(CallRegs, floats);
+
+const _: () = assert!(INTS == 0 && size_of::<CallRegs>() == 192);
+
+/// Saves the host's registers, and switches to the WebAssembly stack. Below the frame pointer lie
+/// five registers, then `regs` at -48, then two words that keep the stack aligned.
+/// In: rdi store, rsi start, rdx code, rcx regs, r8 stack args, r9 their bytes.
+/// Out: rax regs, r11 code.
+macro_rules! save_host_and_switch {
+    () => {
+        "push rbp
+         mov rbp, rsp
+         push rbx
+         push r12
+         push r13
+         push r14
+         push r15
+         push rcx
+         sub rsp, 16
+         mov [rdi + {HOST_SP}], rsp
+         mov rsp, rsi
+         mov rax, rcx
+         mov r11, rdx
+         test r9, r9
+         jz 3f
+         sub rsp, r9
+         xor ecx, ecx
+         2:
+         movups xmm0, [r8 + rcx]
+         movups [rsp + rcx], xmm0
+         add rcx, 16
+         cmp rcx, r9
+         jb 2b
+         3:"
+    };
+}
+
+/// Loads the integer arguments and calls. The frame pointer leads back to the host stack, which
+/// is how backtraces see that an activation ends.
+macro_rules! load_ints_and_call {
+    () => {
+        "mov rdi, [rax]
+         mov rsi, [rax + 8]
+         mov rdx, [rax + 16]
+         mov rcx, [rax + 24]
+         mov r8, [rax + 32]
+         mov r9, [rax + 40]
+         call r11"
+    };
+}
+
+/// Back to the host stack; stores the integer results. Out: r11 regs.
+macro_rules! switch_back_and_store_ints {
+    () => {
+        "mov r11, [rbp - 48]
+         lea rsp, [rbp - 40]
+         mov [r11], rax
+         mov [r11 + 8], rcx
+         mov [r11 + 16], rdx
+         mov [r11 + 24], rsi
+         mov [r11 + 32], rdi
+         mov [r11 + 40], r8
+         mov [r11 + 48], r9
+         mov [r11 + 56], r10"
+    };
+}
+
+/// Restores the host's registers. In: rsp at the last of them, eax the answer.
+macro_rules! restore_host {
+    () => {
+        "pop r15
+         pop r14
+         pop r13
+         pop r12
+         pop rbx
+         pop rbp
+         ret"
+    };
+}
+
+/// Calls WebAssembly with float registers. Answers `false` when it was unwound.
+///
+/// # Safety
+/// As for [`crate::call`]; `start` is 16-aligned, lies on a WebAssembly stack with room for
+/// `ENTRY_BYTES + stack_bytes` below it; `stack_bytes` is a multiple of 16. The caller restores
+/// the store context.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn enter(
+    store: *mut StoreRuntime,
+    start: *mut u8,
+    code: *const u8,
+    regs: *mut CallRegs,
+    stack_args: *const u8,
+    stack_bytes: usize,
+) -> bool {
+    naked_asm!(
+        save_host_and_switch!(),
+        "movaps xmm0, [rax + {FLOATS}]",
+        "movaps xmm1, [rax + {FLOATS} + 16]",
+        "movaps xmm2, [rax + {FLOATS} + 32]",
+        "movaps xmm3, [rax + {FLOATS} + 48]",
+        "movaps xmm4, [rax + {FLOATS} + 64]",
+        "movaps xmm5, [rax + {FLOATS} + 80]",
+        "movaps xmm6, [rax + {FLOATS} + 96]",
+        "movaps xmm7, [rax + {FLOATS} + 112]",
+        load_ints_and_call!(),
+        switch_back_and_store_ints!(),
+        "movaps [r11 + {FLOATS}], xmm0",
+        "movaps [r11 + {FLOATS} + 16], xmm1",
+        "movaps [r11 + {FLOATS} + 32], xmm2",
+        "movaps [r11 + {FLOATS} + 48], xmm3",
+        "movaps [r11 + {FLOATS} + 64], xmm4",
+        "movaps [r11 + {FLOATS} + 80], xmm5",
+        "movaps [r11 + {FLOATS} + 96], xmm6",
+        "movaps [r11 + {FLOATS} + 112], xmm7",
+        "mov eax, 1",
+        restore_host!(),
+        HOST_SP = const store::HOST_SP,
+        FLOATS = const FLOATS,
+    )
+}
+
+/// [`enter`] for types without floats and vectors.
+///
+/// # Safety
+/// As for [`enter`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn enter_int(
+    store: *mut StoreRuntime,
+    start: *mut u8,
+    code: *const u8,
+    regs: *mut CallRegs,
+    stack_args: *const u8,
+    stack_bytes: usize,
+) -> bool {
+    naked_asm!(
+        save_host_and_switch!(),
+        load_ints_and_call!(),
+        switch_back_and_store_ints!(),
+        "mov eax, 1",
+        restore_host!(),
+        HOST_SP = const store::HOST_SP,
+    )
+}
+
+/// Forgets everything since the innermost `enter` and lets it answer `false`.
+///
+/// # Safety
+/// `store` is inside WebAssembly (`HOST_SP` is set); no frame that is forgotten has anything to
+/// drop.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn unwind(store: *mut StoreRuntime) -> ! {
+    naked_asm!(
+        "mov rsp, [rdi + {HOST_SP}]",
+        // The two words of alignment, and `regs`.
+        "add rsp, 24",
+        "xor eax, eax",
+        restore_host!(),
+        HOST_SP = const store::HOST_SP,
+    )
+}
+
+/// Records where WebAssembly left and switches to the host stack.
+/// In: rdi context. Out: rbx the WebAssembly stack pointer, r11 store; all arguments unchanged.
+/// The former rbx is the word on top of the stack, which is 8 off alignment.
+macro_rules! leave {
+    () => {
+        "mov r11, [rdi + {CONTEXT_STORE}]
+         mov rax, [rsp]
+         mov r10, rsp
+         mov [r11 + {EXIT_FP}], rbp
+         mov [r11 + {EXIT_PC}], rax
+         mov [r11 + {WASM_SP}], rsp
+         mov rsp, [r11 + {HOST_SP}]
+         push rbx
+         mov rbx, r10"
+    };
+}
+
+/// Returns to WebAssembly from where `leave` left the stack.
+macro_rules! come_back {
+    () => {
+        "mov r11, rbx
+         pop rbx
+         mov rsp, r11
+         ret"
+    };
+}
+
+macro_rules! define_builtin_stubs {
+    ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $ret:ident)?;)*) => {
+        mod stubs {
+            use super::*;
+            $(
+                #[unsafe(naked)]
+                pub(super) unsafe extern "C" fn $name() {
+                    naked_asm!(
+                        leave!(),
+                        "mov rax, [r11 + {BUILTIN_IMPLS}]",
+                        "sub rsp, 8",
+                        "call qword ptr [rax + {ENTRY}]",
+                        "add rsp, 8",
+                        come_back!(),
+                        CONTEXT_STORE = const context::STORE,
+                        HOST_SP = const store::HOST_SP,
+                        EXIT_FP = const store::EXIT_FP,
+                        EXIT_PC = const store::EXIT_PC,
+                        WASM_SP = const store::WASM_SP,
+                        BUILTIN_IMPLS = const store::BUILTIN_IMPLS,
+                        ENTRY = const 8 * (Builtin::$name as u32),
+                    )
+                }
+            )*
+        }
+
+        static BUILTIN_STUBS: [unsafe extern "C" fn(); Builtin::ALL.len()] =
+            [$(stubs::$name),*];
+    };
+}
+
+for_each_builtin!(define_builtin_stubs);
+
+/// The entry stubs of the builtins in table order, for the `BUILTINS` field of a context. A stub
+/// expects the context in the first argument register and calls, on the host stack and with
+/// unchanged arguments, the function at the same place of the store's `BUILTIN_IMPLS`.
+pub fn builtin_stubs() -> &'static [*const u8] {
+    // SAFETY: a function pointer has the size, alignment and validity of a non-null data pointer
+    // on this target; the static lives forever.
+    unsafe { std::slice::from_raw_parts(BUILTIN_STUBS.as_ptr().cast(), BUILTIN_STUBS.len()) }
+}
+
+/// Bytes of the block that a host call keeps below the saved rbx: registers, and a word that
+/// aligns the stack.
+const HOST_CALL_BYTES: usize = size_of::<CallRegs>() + 8;
+
+/// Spills the integer arguments.
+macro_rules! spill_ints {
+    () => {
+        "sub rsp, {BLOCK}
+         mov [rsp], rdi
+         mov [rsp + 8], rsi
+         mov [rsp + 16], rdx
+         mov [rsp + 24], rcx
+         mov [rsp + 32], r8
+         mov [rsp + 40], r9"
+    };
+}
+
+/// Calls the host function and settles the stack pointer to return with: the return address moves
+/// above the stack arguments when there are any.
+macro_rules! call_host_func {
+    () => {
+        "mov rsi, rsp
+         lea rdx, [r10 + 8]
+         mov rax, [rdi + {FUNC}]
+         call qword ptr [rax + {ENTRY}]
+         mov eax, eax
+         test rax, rax
+         jz 2f
+         mov rdx, [rbx]
+         add rbx, rax
+         mov [rbx], rdx
+         2:"
+    };
+}
+
+/// Loads the integer results and gives the block up.
+macro_rules! load_int_results {
+    () => {
+        "mov rax, [rsp]
+         mov rcx, [rsp + 8]
+         mov rdx, [rsp + 16]
+         mov rsi, [rsp + 24]
+         mov rdi, [rsp + 32]
+         mov r8, [rsp + 40]
+         mov r9, [rsp + 48]
+         mov r10, [rsp + 56]
+         add rsp, {BLOCK}"
+    };
+}
+
+#[unsafe(naked)]
+unsafe extern "C" fn host_call() {
+    naked_asm!(
+        leave!(),
+        spill_ints!(),
+        "movaps [rsp + {FLOATS}], xmm0",
+        "movaps [rsp + {FLOATS} + 16], xmm1",
+        "movaps [rsp + {FLOATS} + 32], xmm2",
+        "movaps [rsp + {FLOATS} + 48], xmm3",
+        "movaps [rsp + {FLOATS} + 64], xmm4",
+        "movaps [rsp + {FLOATS} + 80], xmm5",
+        "movaps [rsp + {FLOATS} + 96], xmm6",
+        "movaps [rsp + {FLOATS} + 112], xmm7",
+        call_host_func!(),
+        "movaps xmm0, [rsp + {FLOATS}]",
+        "movaps xmm1, [rsp + {FLOATS} + 16]",
+        "movaps xmm2, [rsp + {FLOATS} + 32]",
+        "movaps xmm3, [rsp + {FLOATS} + 48]",
+        "movaps xmm4, [rsp + {FLOATS} + 64]",
+        "movaps xmm5, [rsp + {FLOATS} + 80]",
+        "movaps xmm6, [rsp + {FLOATS} + 96]",
+        "movaps xmm7, [rsp + {FLOATS} + 112]",
+        load_int_results!(),
+        come_back!(),
+        CONTEXT_STORE = const context::STORE,
+        HOST_SP = const store::HOST_SP,
+        EXIT_FP = const store::EXIT_FP,
+        EXIT_PC = const store::EXIT_PC,
+        WASM_SP = const store::WASM_SP,
+        BLOCK = const HOST_CALL_BYTES,
+        FUNC = const host_context::FUNC,
+        ENTRY = const offset_of!(VMHostFunc, entry),
+        FLOATS = const FLOATS,
+    )
+}
+
+#[unsafe(naked)]
+unsafe extern "C" fn host_call_int() {
+    naked_asm!(
+        leave!(),
+        spill_ints!(),
+        call_host_func!(),
+        load_int_results!(),
+        come_back!(),
+        CONTEXT_STORE = const context::STORE,
+        HOST_SP = const store::HOST_SP,
+        EXIT_FP = const store::EXIT_FP,
+        EXIT_PC = const store::EXIT_PC,
+        WASM_SP = const store::WASM_SP,
+        BLOCK = const HOST_CALL_BYTES,
+        FUNC = const host_context::FUNC,
+        ENTRY = const offset_of!(VMHostFunc, entry),
+    )
+}
+
+#[unsafe(naked)]
+unsafe extern "C" fn host_call_direct() {
+    naked_asm!(
+        leave!(),
+        "mov rax, [rdi + {FUNC}]",
+        "sub rsp, 8",
+        "call qword ptr [rax + {DIRECT}]",
+        "add rsp, 8",
+        come_back!(),
+        CONTEXT_STORE = const context::STORE,
+        HOST_SP = const store::HOST_SP,
+        EXIT_FP = const store::EXIT_FP,
+        EXIT_PC = const store::EXIT_PC,
+        WASM_SP = const store::WASM_SP,
+        FUNC = const host_context::FUNC,
+        DIRECT = const offset_of!(VMHostFunc, direct),
+    )
+}
+
+/// The `code` of a host function of any type: calls `VMHostFunc::entry`.
+pub fn host_call_stub() -> *const u8 {
+    host_call as *const u8
+}
+
+/// The `code` of a host function whose type has no floats and no vectors: calls
+/// `VMHostFunc::entry` and leaves `CallRegs::floats` uninitialised.
+pub fn host_call_stub_int() -> *const u8 {
+    host_call_int as *const u8
+}
+
+/// The `code` of a host function whose arguments all travel in registers and that has at most
+/// one result: calls `VMHostFunc::direct`, arguments and result staying where they are. A
+/// 32-bit argument has undefined upper bits, as in System V.
+pub fn host_call_direct_stub() -> *const u8 {
+    host_call_direct as *const u8
+}
+
+/// The current stack pointer.
+#[inline(always)]
+pub(crate) fn stack_pointer() -> usize {
+    let sp: usize;
+    // SAFETY: reads one register.
+    unsafe {
+        std::arch::asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags))
+    };
+    sp
+}
+
+/// The program counter of a signal's register state.
+///
+/// # Safety
+/// `state` is the third argument of a signal handler.
+pub(crate) unsafe fn fault_pc(state: *mut c_void) -> usize {
+    // SAFETY: by contract a `ucontext_t`.
+    unsafe {
+        (*state.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RIP as usize] as usize
+    }
+}
+
+/// The frame pointer of a signal's register state.
+///
+/// # Safety
+/// As for [`fault_pc`].
+pub(crate) unsafe fn fault_frame(state: *mut c_void) -> usize {
+    // SAFETY: by contract a `ucontext_t`.
+    unsafe {
+        (*state.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RBP as usize] as usize
+    }
+}
+
+/// Lets the interrupted thread continue in `unwind(store)` when the handler returns.
+///
+/// # Safety
+/// As for [`fault_pc`], and as for [`unwind`].
+pub(crate) unsafe fn resume_unwinding(state: *mut c_void, store: *mut StoreRuntime) {
+    // SAFETY: by contract a `ucontext_t`; `unwind` needs nothing but rdi.
+    unsafe {
+        let regs = &mut (*state.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
+        regs[libc::REG_RIP as usize] = unwind as *const () as i64;
+        regs[libc::REG_RDI as usize] = store as i64;
+    }
+}

@@ -1,0 +1,356 @@
+//! Calls into WebAssembly from Rust, and the two ways to give one up.
+//!
+//! The outermost call of a store borrows a stack from the thread and gives it back; a nested call
+//! (the host was called and calls again) goes on where the stack stands. `raise_trap` and
+//! `raise_payload` end the innermost call with an error. The host's own stack is checked at each
+//! call, so that recursion through the host is a trap like any other.
+
+use std::any::Any;
+
+use selkie_module::TrapCode;
+
+use crate::ResourceError;
+use crate::arch::{self, ENTRY_BYTES};
+use crate::backtrace::{Frame, capture_unwound};
+use crate::context::{CallRegs, VMStoreContext};
+use crate::stack::{StackMemory, usable_size};
+use crate::thread::{self, HostStack, ThreadState};
+
+/// WebAssembly stack that must be left for a nested call, besides its arguments.
+const NESTED_RESERVE_BYTES: usize = 512 + ENTRY_BYTES;
+/// Frames that a trap remembers unless told otherwise.
+const DEFAULT_BACKTRACE_FRAMES: usize = 64;
+
+/// Where unwinding began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UnwindSite {
+    pub(crate) pc: usize,
+    pub(crate) fp: usize,
+    /// Whether `pc` is a faulting instruction rather than a return address.
+    pub(crate) is_exact: bool,
+}
+
+/// What a nested call overwrites of the store's context.
+#[derive(Debug)]
+pub(crate) struct Suspended {
+    pub(crate) exit_pc: usize,
+    pub(crate) exit_fp: usize,
+    /// The next one out.
+    pub(crate) outer: *const Suspended,
+    wasm_sp: *mut u8,
+    host_sp: *mut u8,
+}
+
+/// A store's context together with what only Rust needs. Machine code holds its address, so it
+/// must not move once a context points to it.
+#[repr(C)]
+pub struct StoreRuntime {
+    /// What machine code sees.
+    pub vm: VMStoreContext,
+    stack_bytes: usize,
+    backtrace_frames: usize,
+    pub(crate) unwound: UnwindSite,
+    /// Highest address of the stack in use.
+    pub(crate) stack_top: *mut u8,
+    /// The innermost activation that waits for a nested one; null for none.
+    pub(crate) suspended: *const Suspended,
+    payload: Option<Box<dyn Any + Send>>,
+}
+
+impl std::fmt::Debug for StoreRuntime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreRuntime").field("vm", &self.vm).finish_non_exhaustive()
+    }
+}
+
+impl StoreRuntime {
+    /// Outside WebAssembly, all pointers null; `stack_bytes` is the WebAssembly stack its calls
+    /// shall have, rounded up to pages and to a least size.
+    pub fn new(stack_bytes: usize) -> Result<StoreRuntime, ResourceError> {
+        Ok(StoreRuntime {
+            vm: VMStoreContext {
+                host_sp: std::ptr::null_mut(),
+                exit_fp: 0,
+                exit_pc: 0,
+                wasm_sp: std::ptr::null_mut(),
+                stack_low: std::ptr::null_mut(),
+                builtin_impls: std::ptr::null(),
+                owner: std::ptr::null_mut(),
+                fuel: 0,
+                epoch_deadline: 0,
+                epoch: std::ptr::null(),
+                gc_bump: std::ptr::null_mut(),
+                gc_limit: std::ptr::null_mut(),
+                gc_base: std::ptr::null_mut(),
+                trap: 0,
+            },
+            stack_bytes: usable_size(stack_bytes)?,
+            backtrace_frames: DEFAULT_BACKTRACE_FRAMES,
+            unwound: UnwindSite::default(),
+            stack_top: std::ptr::null_mut(),
+            suspended: std::ptr::null(),
+            payload: None,
+        })
+    }
+
+    /// How many frames a trap remembers at most; 0 for none.
+    pub fn set_backtrace_frames(&mut self, frames: usize) {
+        self.backtrace_frames = frames;
+    }
+
+    /// Whether a call of this store is under way.
+    pub fn is_inside_wasm(&self) -> bool {
+        !self.vm.host_sp.is_null()
+    }
+}
+
+/// Why a call did not return.
+#[derive(Debug)]
+pub enum Unwind {
+    /// A trap.
+    Trap {
+        /// Its code.
+        code: TrapCode,
+        /// Frames at the trap, innermost first. Empty where none were wanted.
+        frames: Vec<Frame>,
+    },
+    /// What `raise_payload` was given.
+    Payload(Box<dyn Any + Send>),
+}
+
+impl Unwind {
+    #[cold]
+    fn trap(code: TrapCode) -> Box<Unwind> {
+        Box::new(Unwind::Trap { code, frames: Vec::new() })
+    }
+}
+
+/// Which registers a call's parameters and results need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegSet {
+    /// Integer registers only; `CallRegs::floats` is neither read nor written.
+    Int,
+    /// All registers.
+    All,
+}
+
+/// Calls WebAssembly code. Arguments are in `regs` and `stack_args`, as `selkie_module::abi`
+/// places them; `regs` holds the results afterwards. Registers without an argument may be
+/// uninitialised.
+///
+/// # Safety
+/// - `store` is live, at a stable address, and this thread has exclusive use of it.
+/// - `code` is the entry of machine code (or a host call stub) whose type fits the arguments, and
+///   its context, the first argument, leads to `store`.
+/// - `regs` is valid for reads and writes; `stack_args.len()` is what the type says.
+/// - The code stays alive during the call; so does all it can reach.
+/// - No Rust reference to what the code may change is live.
+pub unsafe fn call(
+    store: *mut StoreRuntime,
+    code: *const u8,
+    regs: *mut CallRegs,
+    stack_args: &[u8],
+    set: RegSet,
+) -> Result<(), Box<Unwind>> {
+    // SAFETY: the state lives as long as this thread, which runs this function.
+    let thread = unsafe { &*thread::state() };
+    let sp = arch::stack_pointer();
+    if sp < thread.host_limit.get() {
+        check_host_stack(thread, sp)?;
+    }
+    // SAFETY: the contract of this function is that of the two.
+    unsafe {
+        if (*store).vm.host_sp.is_null() {
+            call_outermost(thread, store, code, regs, stack_args, set)
+        } else {
+            call_nested(thread, store, code, regs, stack_args, set)
+        }
+    }
+}
+
+#[cold]
+fn check_host_stack(thread: &ThreadState, sp: usize) -> Result<(), Box<Unwind>> {
+    match thread.check_host_stack(sp) {
+        Ok(HostStack::Enough) => Ok(()),
+        Ok(HostStack::Exhausted) => Err(Unwind::trap(TrapCode::StackOverflow)),
+        Err(_) => Err(Unwind::trap(TrapCode::OutOfMemory)),
+    }
+}
+
+/// # Safety
+/// As for [`call`], outside WebAssembly.
+#[inline(always)]
+unsafe fn call_outermost(
+    thread: &ThreadState,
+    store: *mut StoreRuntime,
+    code: *const u8,
+    regs: *mut CallRegs,
+    stack_args: &[u8],
+    set: RegSet,
+) -> Result<(), Box<Unwind>> {
+    // SAFETY: the store is live; the stack is ours until it is returned, which is after the
+    // backtrace was taken from it.
+    unsafe {
+        let stack_bytes = (*store).stack_bytes;
+        let Ok(stack) = thread.take_stack(stack_bytes) else {
+            return Err(Unwind::trap(TrapCode::OutOfMemory));
+        };
+        (*store).vm.stack_low = stack.low();
+        (*store).stack_top = stack.top();
+        let result = if stack_args.len() <= stack_bytes / 2 {
+            let has_returned = switch(thread, store, stack.top(), code, regs, stack_args, set);
+            (*store).vm.host_sp = std::ptr::null_mut();
+            if has_returned { Ok(()) } else { Err(take_unwind(store)) }
+        } else {
+            Err(Unwind::trap(TrapCode::StackOverflow))
+        };
+        if let Err(unwind) = &result {
+            trim_after_overflow(&stack, unwind);
+        }
+        thread.return_stack(stack);
+        result
+    }
+}
+
+/// # Safety
+/// As for [`call`], inside WebAssembly, called by host code that WebAssembly called.
+#[inline(never)]
+unsafe fn call_nested(
+    thread: &ThreadState,
+    store: *mut StoreRuntime,
+    code: *const u8,
+    regs: *mut CallRegs,
+    stack_args: &[u8],
+    set: RegSet,
+) -> Result<(), Box<Unwind>> {
+    // SAFETY: the store is live; a stub stored `wasm_sp` when it left for the host.
+    unsafe {
+        let vm = &raw mut (*store).vm;
+        let wasm_sp = (*vm).wasm_sp;
+        let start = wasm_sp.wrapping_sub(wasm_sp as usize % 16);
+        let room = (start as usize).saturating_sub((*vm).stack_low as usize);
+        if room < stack_args.len().saturating_add(NESTED_RESERVE_BYTES) {
+            return Err(Unwind::trap(TrapCode::StackOverflow));
+        }
+        let suspended = Suspended {
+            exit_pc: (*vm).exit_pc,
+            exit_fp: (*vm).exit_fp,
+            outer: (*store).suspended,
+            wasm_sp,
+            host_sp: (*vm).host_sp,
+        };
+        (*store).suspended = &raw const suspended;
+        let has_returned = switch(thread, store, start, code, regs, stack_args, set);
+        (*store).suspended = suspended.outer;
+        (*vm).exit_pc = suspended.exit_pc;
+        (*vm).exit_fp = suspended.exit_fp;
+        (*vm).wasm_sp = suspended.wasm_sp;
+        (*vm).host_sp = suspended.host_sp;
+        if has_returned { Ok(()) } else { Err(take_unwind(store)) }
+    }
+}
+
+/// Runs the code and answers whether it returned. Leaves `HOST_SP` and, after a nested call, where
+/// WebAssembly left as they come.
+///
+/// # Safety
+/// As for [`call`]; `start` is 16-aligned and has room for the arguments below.
+#[inline(always)]
+unsafe fn switch(
+    thread: &ThreadState,
+    store: *mut StoreRuntime,
+    start: *mut u8,
+    code: *const u8,
+    regs: *mut CallRegs,
+    stack_args: &[u8],
+    set: RegSet,
+) -> bool {
+    debug_assert!(stack_args.len().is_multiple_of(16) && (start as usize).is_multiple_of(16));
+    let previous = thread.current.replace(store);
+    let (args, bytes) = (stack_args.as_ptr(), stack_args.len());
+    // SAFETY: by contract.
+    let has_returned = unsafe {
+        match set {
+            RegSet::Int => arch::enter_int(store, start, code, regs, args, bytes),
+            RegSet::All => arch::enter(store, start, code, regs, args, bytes),
+        }
+    };
+    thread.current.set(previous);
+    has_returned
+}
+
+/// # Safety
+/// The innermost call was unwound just now: nothing ran on the stack since, and the store's
+/// context is again what it was before that call.
+#[cold]
+unsafe fn take_unwind(store: *mut StoreRuntime) -> Box<Unwind> {
+    // SAFETY: the store is live, and nobody holds a reference into it.
+    unsafe {
+        if let Some(payload) = (*store).payload.take() {
+            return Box::new(Unwind::Payload(payload));
+        }
+        let number = std::mem::replace(&mut (*store).vm.trap, 0);
+        let code = u8::try_from(number)
+            .ok()
+            .and_then(TrapCode::from_number)
+            .expect("whoever unwinds has stored a payload or the number of a trap");
+        let limit = (*store).backtrace_frames;
+        let frames = match limit {
+            0 => Vec::new(),
+            _ => capture_unwound(store, (*store).unwound, limit),
+        };
+        Box::new(Unwind::Trap { code, frames })
+    }
+}
+
+/// A stack that was used to its end is rarely needed that deep again.
+#[cold]
+fn trim_after_overflow(stack: &StackMemory, unwind: &Unwind) {
+    if matches!(unwind, Unwind::Trap { code: TrapCode::StackOverflow, .. }) {
+        stack.trim();
+    }
+}
+
+/// Ends the innermost call with a trap.
+///
+/// # Safety
+/// - `store` is live and inside WebAssembly, and this is host code that its WebAssembly called,
+///   on the thread of that call.
+/// - No frame between here and that call has anything to drop.
+#[cold]
+pub unsafe fn raise_trap(store: *mut StoreRuntime, code: TrapCode) -> ! {
+    // SAFETY: by contract.
+    unsafe {
+        (*store).vm.trap = code as u32;
+        raise(store)
+    }
+}
+
+/// Ends the innermost call with a value for whoever called: an error of a host function, or a
+/// panic that was caught.
+///
+/// # Safety
+/// As for [`raise_trap`].
+#[cold]
+pub unsafe fn raise_payload(store: *mut StoreRuntime, payload: Box<dyn Any + Send>) -> ! {
+    // SAFETY: by contract.
+    unsafe {
+        (*store).payload = Some(payload);
+        raise(store)
+    }
+}
+
+/// # Safety
+/// As for [`raise_trap`].
+unsafe fn raise(store: *mut StoreRuntime) -> ! {
+    // SAFETY: by contract; the stub that called the host stored where WebAssembly left.
+    unsafe {
+        if (*store).vm.host_sp.is_null() {
+            // There is nothing to return to: going on would run on a stack that is gone.
+            std::process::abort();
+        }
+        (*store).unwound =
+            UnwindSite { pc: (*store).vm.exit_pc, fp: (*store).vm.exit_fp, is_exact: false };
+        arch::unwind(store)
+    }
+}

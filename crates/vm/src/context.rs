@@ -1,0 +1,234 @@
+//! The structures that machine code reads and writes, in Rust.
+//!
+//! Their layout is stated in `selkie_module::layout`; the assertions at the end hold both together
+//! at compile time. Nothing here has behaviour.
+
+use std::sync::atomic::AtomicU64;
+
+use selkie_module::layout;
+
+use crate::StoreRuntime;
+
+/// The head of an instance's context; its variable part follows in memory.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct VMContext {
+    /// `layout::context::MAGIC_INSTANCE`.
+    pub magic: u32,
+    /// The store's context.
+    pub store: *mut StoreRuntime,
+    /// [`builtin_stubs`](crate::builtin_stubs).
+    pub builtins: *const *const u8,
+    /// Canonical ids (`TypeId`) of the module's types.
+    pub type_ids: *const u32,
+    /// The instance's id in its store.
+    pub instance: u64,
+}
+
+/// The context of a host function.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct VMHostContext {
+    /// `layout::context::MAGIC_HOST`.
+    pub magic: u32,
+    /// The store's context.
+    pub store: *mut StoreRuntime,
+    /// What to call.
+    pub func: *const VMHostFunc,
+    /// Context of the instance that imported the function; null for none.
+    pub caller: *mut VMContext,
+}
+
+/// What the host call stubs call. The engine embeds it at the head of its own host functions.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct VMHostFunc {
+    /// Called by [`host_call_stub`](crate::host_call_stub) and its integer variant with the
+    /// context, the registers (arguments in, results out) and the first stack argument. Answers
+    /// how many bytes of stack arguments to pop. Never unwinds.
+    pub entry: unsafe extern "C" fn(*mut VMHostContext, *mut CallRegs, *const u8) -> u32,
+    /// Called by [`host_call_direct_stub`](crate::host_call_direct_stub): an `extern "C"` function
+    /// whose first parameter is the context and whose others (at most five integers, eight floats)
+    /// and single result are the WebAssembly ones. Null where the type does not allow it.
+    pub direct: *const u8,
+}
+
+/// An imported function, ready to be called.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct VMFuncImport {
+    /// Machine code.
+    pub code: *const u8,
+    /// The context to call it with; for host functions the address of `host`.
+    pub context: *mut u8,
+    /// Inline context of a host function.
+    pub host: VMHostContext,
+}
+
+/// What a function reference points to.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct VMFuncRef {
+    /// Machine code; null while the reference has not been filled.
+    pub code: *const u8,
+    /// The context to call it with.
+    pub context: *mut u8,
+    /// Canonical type id.
+    pub type_id: u32,
+}
+
+/// An element of a table of functions.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct VMFuncSlot {
+    /// Machine code.
+    pub code: *const u8,
+    /// The context to call it with.
+    pub context: *mut u8,
+    /// Canonical type id; 0 while the slot is empty.
+    pub type_id: u32,
+    /// Address of the `VMFuncRef`, `layout::func_slot::LAZY` or `layout::func_slot::NULL`.
+    pub func_ref: u64,
+}
+
+impl VMFuncSlot {
+    /// A slot that holds null.
+    pub const NULL: VMFuncSlot = VMFuncSlot {
+        code: std::ptr::null(),
+        context: std::ptr::null_mut(),
+        type_id: 0,
+        func_ref: layout::func_slot::NULL,
+    };
+    /// A slot that has never been written.
+    pub const LAZY: VMFuncSlot =
+        VMFuncSlot { func_ref: layout::func_slot::LAZY, ..VMFuncSlot::NULL };
+}
+
+/// A table as machine code sees it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct VMTable {
+    /// The elements.
+    pub base: *mut u8,
+    /// Their number.
+    pub length: u64,
+}
+
+/// A linear memory as machine code sees it. The length is atomic because a shared memory grows
+/// while others look; everybody else uses `get_mut` or relaxed loads.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VMMemory {
+    /// The first byte.
+    pub base: *mut u8,
+    /// Length in bytes.
+    pub length: AtomicU64,
+}
+
+/// A global of any type.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub struct VMGlobal {
+    /// The value, little-endian, upper bytes free.
+    pub bytes: [u8; 16],
+}
+
+/// A tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct VMTag {
+    /// Identity: two tags are equal when these are.
+    pub id: u64,
+}
+
+/// What is per store and reachable from every context. Always the head of a [`StoreRuntime`].
+#[derive(Debug)]
+#[repr(C)]
+pub struct VMStoreContext {
+    /// Host stack pointer of the innermost entry; null outside WebAssembly.
+    pub host_sp: *mut u8,
+    /// Frame pointer of the frame that last left for the host.
+    pub exit_fp: usize,
+    /// Its return address.
+    pub exit_pc: usize,
+    /// The WebAssembly stack pointer at that moment.
+    pub wasm_sp: *mut u8,
+    /// Lowest usable address of the WebAssembly stack.
+    pub stack_low: *mut u8,
+    /// What the builtin stubs call.
+    pub builtin_impls: *const *const u8,
+    /// The engine's store.
+    pub owner: *mut u8,
+    /// Fuel left.
+    pub fuel: u64,
+    /// Epoch at which code must stop.
+    pub epoch_deadline: u64,
+    /// The engine's epoch.
+    pub epoch: *const u64,
+    /// The collector's bump pointer.
+    pub gc_bump: *mut u8,
+    /// Where the bump pointer must stop.
+    pub gc_limit: *mut u8,
+    /// Base of the collected heap.
+    pub gc_base: *mut u8,
+    /// The trap that is unwinding; 0 for none.
+    pub trap: u32,
+}
+
+/// Register arguments before a call, register results after it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub struct CallRegs {
+    /// Integer registers in the order of `selkie_module::abi`.
+    pub ints: [u64; 8],
+    /// Float and vector registers, all 128 bits.
+    pub floats: [u128; 8],
+}
+
+impl CallRegs {
+    /// All zero.
+    pub const ZERO: CallRegs = CallRegs { ints: [0; 8], floats: [0; 8] };
+}
+
+macro_rules! check_layout {
+    ($($ty:ident = $module:ident { $($field:ident @ $name:ident),* $(,)? })*) => {$(
+        const _: () = {
+            $(assert!(std::mem::offset_of!($ty, $field) == layout::$module::$name as usize);)*
+        };
+    )*};
+}
+
+check_layout! {
+    VMContext = context {
+        magic @ MAGIC, store @ STORE, builtins @ BUILTINS, type_ids @ TYPE_IDS,
+        instance @ INSTANCE,
+    }
+    VMHostContext = host_context { func @ FUNC, caller @ CALLER }
+    VMHostContext = context { magic @ MAGIC, store @ STORE }
+    VMFuncImport = func_import { code @ CODE, context @ CONTEXT, host @ HOST }
+    VMFuncRef = func_ref { code @ CODE, context @ CONTEXT, type_id @ TYPE_ID }
+    VMFuncSlot = func_slot {
+        code @ CODE, context @ CONTEXT, type_id @ TYPE_ID, func_ref @ FUNC_REF,
+    }
+    VMTable = table { base @ BASE, length @ LENGTH }
+    VMMemory = memory { base @ BASE, length @ LENGTH }
+    VMStoreContext = store {
+        host_sp @ HOST_SP, exit_fp @ EXIT_FP, exit_pc @ EXIT_PC, wasm_sp @ WASM_SP,
+        stack_low @ STACK_LOW, builtin_impls @ BUILTIN_IMPLS, owner @ OWNER, fuel @ FUEL,
+        epoch_deadline @ EPOCH_DEADLINE, epoch @ EPOCH, gc_bump @ GC_BUMP, gc_limit @ GC_LIMIT,
+        gc_base @ GC_BASE, trap @ TRAP,
+    }
+}
+
+const _: () = {
+    assert!(size_of::<VMContext>() == layout::context::HEADER_BYTES as usize);
+    assert!(size_of::<VMHostContext>() == layout::host_context::BYTES as usize);
+    assert!(size_of::<VMFuncImport>() == layout::func_import::BYTES as usize);
+    assert!(size_of::<VMFuncRef>() == layout::func_ref::BYTES as usize);
+    assert!(size_of::<VMFuncSlot>() == layout::func_slot::BYTES as usize);
+    assert!(size_of::<VMTable>() == layout::table::BYTES as usize);
+    assert!(size_of::<VMMemory>() == layout::memory::BYTES as usize);
+    assert!(size_of::<VMGlobal>() == layout::global::BYTES as usize);
+    assert!(size_of::<VMTag>() == layout::tag::BYTES as usize);
+    assert!(size_of::<VMStoreContext>() == layout::store::BYTES as usize);
+};

@@ -1,0 +1,47 @@
+//! The floor that machine code stands on: pages, stacks, code memory, linear memories, tables,
+//! the way into WebAssembly and every way out of it (return, call to the host, trap, unwinding).
+//!
+//! Invariants: WebAssembly runs on a stack of its own and never on the host's; no page is writable
+//! and executable at once; a fault of guest code becomes a trap, a fault of anything else goes to
+//! whoever handled it before us; no failure of the operating system aborts the process.
+//!
+//! This crate does not know modules, instances or stores. It is the one place where `unsafe` is
+//! at home: every public `unsafe fn` lists what its caller promises.
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("selkie-vm supports 64-bit Linux only");
+
+mod arch;
+mod backtrace;
+mod call;
+mod code;
+mod context;
+mod error;
+mod memory;
+mod mmap;
+mod parking;
+mod shared;
+mod signals;
+mod stack;
+mod table;
+mod thread;
+
+pub use arch::{builtin_stubs, host_call_direct_stub, host_call_stub, host_call_stub_int};
+pub use backtrace::{Frame, capture};
+pub use call::{RegSet, StoreRuntime, Unwind, call, raise_payload, raise_trap};
+pub use code::{CodeMemory, CodeObject, lookup};
+pub use context::{
+    CallRegs, VMContext, VMFuncImport, VMFuncRef, VMFuncSlot, VMGlobal, VMHostContext, VMHostFunc,
+    VMMemory, VMStoreContext, VMTable, VMTag,
+};
+pub use error::ResourceError;
+pub use memory::{LinearMemory, MemoryPlan};
+pub use mmap::page_bytes;
+pub use parking::WaitOutcome;
+pub use shared::{SharedMemory, notify_unshared};
+pub use signals::install_handlers;
+pub use stack::{DEFAULT_STACK_BYTES, GUARD_BYTES};
+pub use table::{MAX_STABLE_ELEMENTS, TableKind, TableStorage};
+
+/// An operation of a guest that may trap.
+pub type TrapResult<T> = Result<T, selkie_module::TrapCode>;

@@ -1,0 +1,239 @@
+//! What a thread has while it runs WebAssembly: the store it is inside, an idle stack, the limit
+//! of its host stack, and an alternate signal stack.
+//!
+//! The hot part is constant-initialised and without destructor, so that reading it is one
+//! instruction and safe in a signal handler. The cold part is made once per thread and cleans up
+//! when the thread ends.
+
+use std::cell::Cell;
+
+use crate::mmap::Mapping;
+use crate::stack::StackMemory;
+use crate::{ResourceError, StoreRuntime};
+
+/// Host stack that must be left for a call into WebAssembly.
+const HOST_RESERVE_BYTES: usize = 256 << 10;
+/// The least alternate signal stack our handler accepts, and what it installs otherwise.
+const SIGNAL_STACK_MIN_BYTES: usize = 32 << 10;
+const SIGNAL_STACK_BYTES: usize = 64 << 10;
+/// Calls after which the deep pages of a thread's idle stack are given back.
+const TRIM_INTERVAL: u32 = 4096;
+
+pub(crate) struct ThreadState {
+    /// The store this thread is inside of; null outside WebAssembly.
+    pub(crate) current: Cell<*mut StoreRuntime>,
+    /// Host stack pointers below this need a closer look. All of them do before `prepare`.
+    pub(crate) host_limit: Cell<usize>,
+    /// Lowest address of the host stack.
+    host_low: Cell<usize>,
+    /// Top of a stack that waits for the next call; null for none.
+    idle_stack: Cell<*mut u8>,
+    calls_until_trim: Cell<u32>,
+}
+
+thread_local! {
+    static STATE: ThreadState = const {
+        ThreadState {
+            current: Cell::new(std::ptr::null_mut()),
+            host_limit: Cell::new(usize::MAX),
+            host_low: Cell::new(0),
+            idle_stack: Cell::new(std::ptr::null_mut()),
+            calls_until_trim: Cell::new(TRIM_INTERVAL),
+        }
+    };
+    static OWNED: Owned = Owned::new();
+}
+
+/// The state of this thread. Without a destructor it lives as long as the thread.
+///
+/// A pointer, because a large closure for `LocalKey::with` is not inlined and costs two calls.
+#[inline(always)]
+pub(crate) fn state() -> *const ThreadState {
+    STATE.with(|state| state as *const ThreadState)
+}
+
+/// Whether a call may go on with this host stack pointer.
+pub(crate) enum HostStack {
+    Enough,
+    Exhausted,
+}
+
+impl ThreadState {
+    /// The closer look: prepares the thread if it is new, then compares again.
+    #[cold]
+    pub(crate) fn check_host_stack(&self, sp: usize) -> Result<HostStack, ResourceError> {
+        if self.host_limit.get() == usize::MAX {
+            self.prepare()?;
+        }
+        // A stack pointer outside the thread's own stack belongs to a fiber of the embedder,
+        // about which nothing is known.
+        let low = self.host_low.get();
+        let is_exhausted = sp >= low && sp < self.host_limit.get();
+        Ok(if is_exhausted { HostStack::Exhausted } else { HostStack::Enough })
+    }
+
+    fn prepare(&self) -> Result<(), ResourceError> {
+        crate::signals::install_handlers()?;
+        // While the thread ends its owned part may be gone already: such a late call is refused.
+        let ready = OWNED.try_with(|owned| owned.signal_stack_error.get());
+        match ready {
+            Ok(None) => {}
+            Ok(Some(errno)) => {
+                return Err(ResourceError::System {
+                    action: "install a signal stack",
+                    bytes: SIGNAL_STACK_BYTES,
+                    source: std::io::Error::from_raw_os_error(errno),
+                });
+            }
+            Err(_) => return Err(ResourceError::OutOfMemory { bytes: SIGNAL_STACK_BYTES }),
+        }
+        let (low, bytes) = host_stack_bounds()?;
+        self.host_low.set(low);
+        self.host_limit.set(low.saturating_add(HOST_RESERVE_BYTES.min(bytes / 4)));
+        Ok(())
+    }
+
+    /// A stack of this size; the thread's own if it fits.
+    #[inline(always)]
+    pub(crate) fn take_stack(&self, usable_bytes: usize) -> Result<StackMemory, ResourceError> {
+        let idle = self.idle_stack.replace(std::ptr::null_mut());
+        if !idle.is_null() {
+            // SAFETY: `idle_stack` holds what `into_raw` gave, and was emptied just now.
+            let stack = unsafe { StackMemory::from_raw(idle) };
+            if stack.usable_bytes() == usable_bytes {
+                return Ok(stack);
+            }
+            stack.release();
+        }
+        take_from_pool(usable_bytes)
+    }
+
+    /// Keeps a stack for the next call.
+    #[inline(always)]
+    pub(crate) fn return_stack(&self, stack: StackMemory) {
+        let left = self.calls_until_trim.get();
+        if !self.idle_stack.get().is_null() || left == 0 {
+            return self.return_stack_slow(stack);
+        }
+        self.calls_until_trim.set(left - 1);
+        self.idle_stack.set(stack.into_raw());
+    }
+
+    #[cold]
+    fn return_stack_slow(&self, stack: StackMemory) {
+        if !self.idle_stack.get().is_null() {
+            return stack.release();
+        }
+        self.calls_until_trim.set(TRIM_INTERVAL);
+        stack.trim();
+        self.idle_stack.set(stack.into_raw());
+    }
+}
+
+#[cold]
+fn take_from_pool(usable_bytes: usize) -> Result<StackMemory, ResourceError> {
+    StackMemory::acquire(usable_bytes)
+}
+
+/// Lowest address and size of this thread's host stack.
+fn host_stack_bounds() -> Result<(usize, usize), ResourceError> {
+    let mut low = std::ptr::null_mut();
+    let mut bytes = 0;
+    // SAFETY: the attribute object is initialised by the first call (checked), read by the second
+    // and destroyed by the third; all pointers are to locals.
+    let found = unsafe {
+        let mut attr = std::mem::zeroed::<libc::pthread_attr_t>();
+        if libc::pthread_getattr_np(libc::pthread_self(), &mut attr) != 0 {
+            return Err(ResourceError::last_os("ask for the bounds of the host stack"));
+        }
+        let found = libc::pthread_attr_getstack(&attr, &mut low, &mut bytes);
+        libc::pthread_attr_destroy(&mut attr);
+        found
+    };
+    if found != 0 {
+        return Err(ResourceError::last_os("ask for the bounds of the host stack"));
+    }
+    Ok((low as usize, bytes))
+}
+
+/// What must be cleaned up when the thread ends.
+struct Owned {
+    signal_stack: Option<Mapping>,
+    signal_stack_error: Cell<Option<i32>>,
+}
+
+impl Owned {
+    fn new() -> Owned {
+        match ensure_signal_stack() {
+            Ok(signal_stack) => Owned { signal_stack, signal_stack_error: Cell::new(None) },
+            Err(error) => {
+                let errno = match &error {
+                    ResourceError::System { source, .. } => source.raw_os_error(),
+                    _ => None,
+                };
+                Owned {
+                    signal_stack: None,
+                    signal_stack_error: Cell::new(Some(errno.unwrap_or(libc::ENOMEM))),
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: the thread still lives.
+        let state = unsafe { &*state() };
+        state.host_limit.set(usize::MAX);
+        let idle = state.idle_stack.replace(std::ptr::null_mut());
+        if !idle.is_null() {
+            // SAFETY: `idle_stack` holds what `into_raw` gave, and was emptied just now.
+            unsafe { StackMemory::from_raw(idle) }.release();
+        }
+        if let Some(mapping) = &self.signal_stack
+            && current_signal_stack().is_some_and(|s| s.ss_sp.cast() == mapping.addr())
+        {
+            let off = libc::stack_t {
+                ss_sp: std::ptr::null_mut(),
+                ss_flags: libc::SS_DISABLE,
+                ss_size: 0,
+            };
+            // SAFETY: turns off the stack we installed; this is not a signal handler, so it is
+            // not in use.
+            unsafe { libc::sigaltstack(&off, std::ptr::null_mut()) };
+        }
+    }
+}
+
+fn current_signal_stack() -> Option<libc::stack_t> {
+    // SAFETY: an all-zero `stack_t` is valid, and the call only writes to it.
+    unsafe {
+        let mut now = std::mem::zeroed::<libc::stack_t>();
+        (libc::sigaltstack(std::ptr::null(), &mut now) == 0).then_some(now)
+    }
+}
+
+/// Installs an alternate signal stack unless there is a large enough one. The lowest page stays
+/// closed, so that overflowing it cannot go unnoticed.
+fn ensure_signal_stack() -> Result<Option<Mapping>, ResourceError> {
+    let is_enough = |s: libc::stack_t| {
+        s.ss_flags & libc::SS_DISABLE == 0 && s.ss_size >= SIGNAL_STACK_MIN_BYTES
+    };
+    if current_signal_stack().is_some_and(is_enough) {
+        return Ok(None);
+    }
+    let page = crate::page_bytes();
+    let mapping = Mapping::reserve(page + SIGNAL_STACK_BYTES)?;
+    mapping.allow_write(page, SIGNAL_STACK_BYTES)?;
+    // The system is told the closed page, too: `ss_sp` then is the mapping's own address.
+    let stack = libc::stack_t {
+        ss_sp: mapping.addr().cast(),
+        ss_flags: 0,
+        ss_size: page + SIGNAL_STACK_BYTES,
+    };
+    // SAFETY: the range stays mapped until `Owned` is dropped, which turns it off first.
+    if unsafe { libc::sigaltstack(&stack, std::ptr::null_mut()) } != 0 {
+        return Err(ResourceError::last_os("install a signal stack"));
+    }
+    Ok(Some(mapping))
+}
