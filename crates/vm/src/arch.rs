@@ -1,13 +1,14 @@
 //! What differs between instruction sets: the way in, the ways out, and the registers of a fault.
 //!
-//! Each module provides the same names: `enter`, `enter_int`, `unwind`, `ENTRY_BYTES`, the stubs,
-//! `stack_pointer`, and the three functions on a signal's register state.
+//! Each module provides the same names: `enter`, `enter_int`, `enter_int_one`, `unwind`, `ENTRY_BYTES`, the stubs,
+//! `stack_pointer`, and the functions on a signal's register state.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{
-    ENTRY_BYTES, enter, enter_int, fault_frame, fault_pc, resume_unwinding, stack_pointer, unwind,
+    ENTRY_BYTES, enter, enter_int, enter_int_one, fault_frame, fault_pc, fault_sp,
+    resume_unwinding, stack_pointer, unwind,
 };
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::{builtin_stubs, host_call_direct_stub, host_call_stub, host_call_stub_int};

@@ -1,6 +1,6 @@
 //! Calls into WebAssembly from Rust, and the two ways to give one up.
 //!
-//! The outermost call of a store borrows a stack from the thread and gives it back; a nested call
+//! The outermost call of a store runs on the thread's own stack; a nested call
 //! (the host was called and calls again) goes on where the stack stands. `raise_trap` and
 //! `raise_payload` end the innermost call with an error. The host's own stack is checked at each
 //! call, so that recursion through the host is a trap like any other.
@@ -13,11 +13,13 @@ use crate::ResourceError;
 use crate::arch::{self, ENTRY_BYTES};
 use crate::backtrace::{Frame, capture_unwound};
 use crate::context::{CallRegs, VMStoreContext};
-use crate::stack::{StackMemory, usable_size};
+use crate::stack::{self, MIN_STACK_BYTES, StackMemory, usable_size};
 use crate::thread::{self, HostStack, ThreadState};
 
 /// WebAssembly stack that must be left for a nested call, besides its arguments.
 const NESTED_RESERVE_BYTES: usize = 512 + ENTRY_BYTES;
+/// Stack arguments a call may have: more than the parameters of any type need.
+const MAX_STACK_ARG_BYTES: usize = MIN_STACK_BYTES / 2;
 /// Frames that a trap remembers unless told otherwise.
 const DEFAULT_BACKTRACE_FRAMES: usize = 64;
 
@@ -128,6 +130,8 @@ impl Unwind {
 /// Which registers a call's parameters and results need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegSet {
+    /// Integer registers, and at most one result.
+    IntOne,
     /// Integer registers only; `CallRegs::floats` is neither read nor written.
     Int,
     /// All registers.
@@ -158,14 +162,25 @@ pub unsafe fn call(
     if sp < thread.host_limit.get() {
         check_host_stack(thread, sp)?;
     }
-    // SAFETY: the contract of this function is that of the two.
+    let entry = Entry { code, regs, stack_args, set };
+    // SAFETY: the contract of this function is that of the two. A thread that is inside no store
+    // is not inside this one, and does not use its stack.
     unsafe {
-        if (*store).vm.host_sp.is_null() {
-            call_outermost(thread, store, code, regs, stack_args, set)
-        } else {
-            call_nested(thread, store, code, regs, stack_args, set)
+        match thread.idle_stack((*store).stack_bytes) {
+            Some(top) if stack_args.len() <= MAX_STACK_ARG_BYTES => {
+                call_outermost(thread, store, top, &entry)
+            }
+            _ => call_slow(thread, store, &entry),
         }
     }
+}
+
+/// What is called, and with what.
+struct Entry<'a> {
+    code: *const u8,
+    regs: *mut CallRegs,
+    stack_args: &'a [u8],
+    set: RegSet,
 }
 
 #[cold]
@@ -178,50 +193,67 @@ fn check_host_stack(thread: &ThreadState, sp: usize) -> Result<(), Box<Unwind>> 
 }
 
 /// # Safety
-/// As for [`call`], outside WebAssembly.
+/// As for [`call`], outside WebAssembly; `top` is that of a stack of the store's size that nobody
+/// uses.
 #[inline(always)]
 unsafe fn call_outermost(
     thread: &ThreadState,
     store: *mut StoreRuntime,
-    code: *const u8,
-    regs: *mut CallRegs,
-    stack_args: &[u8],
-    set: RegSet,
+    top: *mut u8,
+    entry: &Entry<'_>,
 ) -> Result<(), Box<Unwind>> {
-    // SAFETY: the store is live; the stack is ours until it is returned, which is after the
+    // SAFETY: by contract.
+    unsafe {
+        // Stacks of one size with one top have one lower end, too.
+        if (*store).stack_top != top {
+            (*store).stack_top = top;
+            (*store).vm.stack_low = stack::low_of(top);
+        }
+        let has_returned = switch(thread, store, top, entry);
+        (*store).vm.host_sp = std::ptr::null_mut();
+        if has_returned { Ok(()) } else { Err(take_unwind(store)) }
+    }
+}
+
+/// The first call of a thread, a nested call, a call of a second store while a first one waits.
+///
+/// # Safety
+/// As for [`call`].
+#[inline(never)]
+unsafe fn call_slow(
+    thread: &ThreadState,
+    store: *mut StoreRuntime,
+    entry: &Entry<'_>,
+) -> Result<(), Box<Unwind>> {
+    if entry.stack_args.len() > MAX_STACK_ARG_BYTES {
+        return Err(Unwind::trap(TrapCode::StackOverflow));
+    }
+    // SAFETY: by contract. The borrowed stack is ours until it is released, which is after the
     // backtrace was taken from it.
     unsafe {
-        let stack_bytes = (*store).stack_bytes;
-        let Ok(stack) = thread.take_stack(stack_bytes) else {
+        if (*store).is_inside_wasm() {
+            return call_nested(thread, store, entry);
+        }
+        let Ok(stack) = StackMemory::acquire((*store).stack_bytes) else {
             return Err(Unwind::trap(TrapCode::OutOfMemory));
         };
-        (*store).vm.stack_low = stack.low();
-        (*store).stack_top = stack.top();
-        let result = if stack_args.len() <= stack_bytes / 2 {
-            let has_returned = switch(thread, store, stack.top(), code, regs, stack_args, set);
-            (*store).vm.host_sp = std::ptr::null_mut();
-            if has_returned { Ok(()) } else { Err(take_unwind(store)) }
-        } else {
-            Err(Unwind::trap(TrapCode::StackOverflow))
-        };
-        if let Err(unwind) = &result {
-            trim_after_overflow(&stack, unwind);
+        let top = stack.top();
+        if thread.current.get().is_null() {
+            thread.keep_stack(stack);
+            return call_outermost(thread, store, top, entry);
         }
-        thread.return_stack(stack);
+        let result = call_outermost(thread, store, top, entry);
+        stack.release();
         result
     }
 }
 
 /// # Safety
 /// As for [`call`], inside WebAssembly, called by host code that WebAssembly called.
-#[inline(never)]
 unsafe fn call_nested(
     thread: &ThreadState,
     store: *mut StoreRuntime,
-    code: *const u8,
-    regs: *mut CallRegs,
-    stack_args: &[u8],
-    set: RegSet,
+    entry: &Entry<'_>,
 ) -> Result<(), Box<Unwind>> {
     // SAFETY: the store is live; a stub stored `wasm_sp` when it left for the host.
     unsafe {
@@ -229,7 +261,7 @@ unsafe fn call_nested(
         let wasm_sp = (*vm).wasm_sp;
         let start = wasm_sp.wrapping_sub(wasm_sp as usize % 16);
         let room = (start as usize).saturating_sub((*vm).stack_low as usize);
-        if room < stack_args.len().saturating_add(NESTED_RESERVE_BYTES) {
+        if room < entry.stack_args.len() + NESTED_RESERVE_BYTES {
             return Err(Unwind::trap(TrapCode::StackOverflow));
         }
         let suspended = Suspended {
@@ -240,7 +272,7 @@ unsafe fn call_nested(
             host_sp: (*vm).host_sp,
         };
         (*store).suspended = &raw const suspended;
-        let has_returned = switch(thread, store, start, code, regs, stack_args, set);
+        let has_returned = switch(thread, store, start, entry);
         (*store).suspended = suspended.outer;
         (*vm).exit_pc = suspended.exit_pc;
         (*vm).exit_fp = suspended.exit_fp;
@@ -260,19 +292,19 @@ unsafe fn switch(
     thread: &ThreadState,
     store: *mut StoreRuntime,
     start: *mut u8,
-    code: *const u8,
-    regs: *mut CallRegs,
-    stack_args: &[u8],
-    set: RegSet,
+    entry: &Entry<'_>,
 ) -> bool {
-    debug_assert!(stack_args.len().is_multiple_of(16) && (start as usize).is_multiple_of(16));
+    let (args, bytes) = (entry.stack_args.as_ptr(), entry.stack_args.len());
+    debug_assert!(bytes.is_multiple_of(16) && (start as usize).is_multiple_of(16));
     let previous = thread.current.replace(store);
-    let (args, bytes) = (stack_args.as_ptr(), stack_args.len());
     // SAFETY: by contract.
     let has_returned = unsafe {
-        match set {
-            RegSet::Int => arch::enter_int(store, start, code, regs, args, bytes),
-            RegSet::All => arch::enter(store, start, code, regs, args, bytes),
+        match entry.set {
+            RegSet::IntOne => {
+                arch::enter_int_one(store, start, entry.code, entry.regs, args, bytes)
+            }
+            RegSet::Int => arch::enter_int(store, start, entry.code, entry.regs, args, bytes),
+            RegSet::All => arch::enter(store, start, entry.code, entry.regs, args, bytes),
         }
     };
     thread.current.set(previous);
@@ -299,15 +331,11 @@ unsafe fn take_unwind(store: *mut StoreRuntime) -> Box<Unwind> {
             0 => Vec::new(),
             _ => capture_unwound(store, (*store).unwound, limit),
         };
+        if code == TrapCode::StackOverflow && !(*store).is_inside_wasm() {
+            // A stack that was used to its end is rarely needed that deep again.
+            stack::trim_below((*store).stack_top);
+        }
         Box::new(Unwind::Trap { code, frames })
-    }
-}
-
-/// A stack that was used to its end is rarely needed that deep again.
-#[cold]
-fn trim_after_overflow(stack: &StackMemory, unwind: &Unwind) {
-    if matches!(unwind, Unwind::Trap { code: TrapCode::StackOverflow, .. }) {
-        stack.trim();
     }
 }
 

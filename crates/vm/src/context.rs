@@ -231,4 +231,6 @@ const _: () = {
     assert!(size_of::<VMGlobal>() == layout::global::BYTES as usize);
     assert!(size_of::<VMTag>() == layout::tag::BYTES as usize);
     assert!(size_of::<VMStoreContext>() == layout::store::BYTES as usize);
+    // Contexts point to the whole; machine code sees its head.
+    assert!(std::mem::offset_of!(StoreRuntime, vm) == 0);
 };

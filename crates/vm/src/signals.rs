@@ -16,6 +16,11 @@ use crate::{ResourceError, StoreRuntime, arch, code, thread};
 
 const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 
+/// `si_code` of a signal that the kernel raised without saying more.
+const SI_KERNEL: c_int = 0x80;
+/// More than the kernel needs to call a handler, whatever registers there are.
+const SIGNAL_FRAME_BYTES: usize = 32 << 10;
+
 /// Who handled each signal before us.
 static PREVIOUS: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
 
@@ -82,7 +87,9 @@ unsafe fn become_trap(signal: c_int, info: *mut libc::siginfo_t, state: *mut c_v
         let pc = arch::fault_pc(state);
         let Some(found) = code::trap_at(pc) else { return false };
         let is_access = signal == libc::SIGSEGV || signal == libc::SIGBUS;
-        let trap = if is_access && is_in_guard(store, (*info).si_addr() as usize) {
+        let is_overflow = is_in_guard(store, (*info).si_addr() as usize)
+            || has_no_room_for_signals(store, info, arch::fault_sp(state));
+        let trap = if is_access && is_overflow {
             TrapCode::StackOverflow
         } else if let Some(trap) = found.code {
             trap
@@ -102,6 +109,23 @@ unsafe fn is_in_guard(store: *const StoreRuntime, address: usize) -> bool {
     // SAFETY: by contract.
     let low = unsafe { (*store).vm.stack_low } as usize;
     address < low && address >= low - GUARD_BYTES
+}
+
+/// Another signal's handler without a stack of its own did not fit below the guest's frames: the
+/// kernel then sends this signal instead, without an address.
+///
+/// # Safety
+/// `store` is live and inside WebAssembly; `info` is valid.
+unsafe fn has_no_room_for_signals(
+    store: *const StoreRuntime,
+    info: *mut libc::siginfo_t,
+    sp: usize,
+) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let low = (*store).vm.stack_low as usize;
+        (*info).si_code == SI_KERNEL && sp >= low && sp - low < SIGNAL_FRAME_BYTES
+    }
 }
 
 /// Does what would have happened without us.

@@ -79,11 +79,9 @@ impl StackMemory {
     }
 
     /// Gives back the pages deeper than [`KEEP_BYTES`].
-    pub(crate) fn trim(&self) {
-        let header = self.header();
-        let deep = header.usable_bytes.saturating_sub(KEEP_BYTES);
-        // Failure costs memory, not correctness.
-        let _ = header.mapping.discard(GUARD_BYTES, deep);
+    fn trim(&self) {
+        // SAFETY: our own top, and stacks change hands between calls only.
+        unsafe { trim_below(self.top) };
     }
 
     /// The first stack pointer, 16-aligned.
@@ -91,14 +89,10 @@ impl StackMemory {
         self.top
     }
 
-    /// Lowest usable address; the guard lies below.
-    pub(crate) fn low(&self) -> *mut u8 {
-        self.header().mapping.addr().wrapping_add(GUARD_BYTES)
-    }
-
     /// Usable bytes, as [`usable_size`] gives them.
-    pub(crate) fn usable_bytes(&self) -> usize {
-        self.header().usable_bytes
+    fn usable_bytes(&self) -> usize {
+        // SAFETY: our own top.
+        unsafe { usable_bytes_of(self.top) }
     }
 
     /// Gives the stack away as one pointer.
@@ -115,11 +109,37 @@ impl StackMemory {
     pub(crate) unsafe fn from_raw(top: *mut u8) -> StackMemory {
         StackMemory { top }
     }
+}
 
-    fn header(&self) -> &Header {
-        // SAFETY: written in `map`, valid until `drop`; nothing above the top is ever handed out.
-        unsafe { &*self.top.cast::<Header>() }
-    }
+/// Usable bytes of the stack with this top.
+///
+/// # Safety
+/// `top` is that of a living [`StackMemory`].
+#[inline(always)]
+pub(crate) unsafe fn usable_bytes_of(top: *mut u8) -> usize {
+    // SAFETY: the header was written in `map` and lies above the top.
+    unsafe { (*top.cast::<Header>()).usable_bytes }
+}
+
+/// Lowest usable address; the guard lies below.
+///
+/// # Safety
+/// As for [`usable_bytes_of`].
+pub(crate) unsafe fn low_of(top: *mut u8) -> *mut u8 {
+    // SAFETY: as above.
+    unsafe { (*top.cast::<Header>()).mapping.addr().wrapping_add(GUARD_BYTES) }
+}
+
+/// Gives back the pages deeper than [`KEEP_BYTES`].
+///
+/// # Safety
+/// As for [`usable_bytes_of`], and nothing runs on the stack.
+pub(crate) unsafe fn trim_below(top: *mut u8) {
+    // SAFETY: as above.
+    let header = unsafe { &*top.cast::<Header>() };
+    let deep = header.usable_bytes.saturating_sub(KEEP_BYTES);
+    // Failure costs memory, not correctness.
+    let _ = header.mapping.discard(GUARD_BYTES, deep);
 }
 
 impl Drop for StackMemory {
@@ -156,11 +176,12 @@ mod tests {
     #[test]
     fn deep_pages_of_a_released_stack_read_as_zero() {
         let stack = StackMemory::acquire(987 * 4096).unwrap();
-        // SAFETY: the lowest usable byte of a stack that this test owns.
-        unsafe { stack.low().write(7) };
-        stack.trim();
-        // SAFETY: as above.
-        assert_eq!(unsafe { stack.low().read() }, 0);
+        // SAFETY: the stack is this test's own, and so is its lowest usable byte.
+        unsafe {
+            low_of(stack.top()).write(7);
+            stack.trim();
+            assert_eq!(low_of(stack.top()).read(), 0);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a thread has while it runs WebAssembly: the store it is inside, an idle stack, the limit
+//! What a thread has while it runs WebAssembly: the store it is inside, a stack of its own, the limit
 //! of its host stack, and an alternate signal stack.
 //!
 //! The hot part is constant-initialised and without destructor, so that reading it is one
@@ -8,7 +8,7 @@
 use std::cell::Cell;
 
 use crate::mmap::Mapping;
-use crate::stack::StackMemory;
+use crate::stack::{self, StackMemory};
 use crate::{ResourceError, StoreRuntime};
 
 /// Host stack that must be left for a call into WebAssembly.
@@ -16,8 +16,6 @@ const HOST_RESERVE_BYTES: usize = 256 << 10;
 /// The least alternate signal stack our handler accepts, and what it installs otherwise.
 const SIGNAL_STACK_MIN_BYTES: usize = 32 << 10;
 const SIGNAL_STACK_BYTES: usize = 64 << 10;
-/// Calls after which the deep pages of a thread's idle stack are given back.
-const TRIM_INTERVAL: u32 = 4096;
 
 pub(crate) struct ThreadState {
     /// The store this thread is inside of; null outside WebAssembly.
@@ -26,9 +24,9 @@ pub(crate) struct ThreadState {
     pub(crate) host_limit: Cell<usize>,
     /// Lowest address of the host stack.
     host_low: Cell<usize>,
-    /// Top of a stack that waits for the next call; null for none.
-    idle_stack: Cell<*mut u8>,
-    calls_until_trim: Cell<u32>,
+    /// Top of the stack that this thread's outermost calls run on; null for none yet. In use
+    /// exactly while `current` is not null.
+    own_stack: Cell<*mut u8>,
 }
 
 thread_local! {
@@ -37,8 +35,7 @@ thread_local! {
             current: Cell::new(std::ptr::null_mut()),
             host_limit: Cell::new(usize::MAX),
             host_low: Cell::new(0),
-            idle_stack: Cell::new(std::ptr::null_mut()),
-            calls_until_trim: Cell::new(TRIM_INTERVAL),
+            own_stack: Cell::new(std::ptr::null_mut()),
         }
     };
     static OWNED: Owned = Owned::new();
@@ -93,46 +90,30 @@ impl ThreadState {
         Ok(())
     }
 
-    /// A stack of this size; the thread's own if it fits.
+    /// Top of the thread's own stack if it has this size and nobody uses it.
     #[inline(always)]
-    pub(crate) fn take_stack(&self, usable_bytes: usize) -> Result<StackMemory, ResourceError> {
-        let idle = self.idle_stack.replace(std::ptr::null_mut());
-        if !idle.is_null() {
-            // SAFETY: `idle_stack` holds what `into_raw` gave, and was emptied just now.
-            let stack = unsafe { StackMemory::from_raw(idle) };
-            if stack.usable_bytes() == usable_bytes {
-                return Ok(stack);
-            }
-            stack.release();
-        }
-        take_from_pool(usable_bytes)
+    pub(crate) fn idle_stack(&self, usable_bytes: usize) -> Option<*mut u8> {
+        let top = self.own_stack.get();
+        let is_idle = self.current.get().is_null() && !top.is_null();
+        // SAFETY: `own_stack` holds the top of a stack that this thread owns.
+        (is_idle && unsafe { stack::usable_bytes_of(top) } == usable_bytes).then_some(top)
     }
 
-    /// Keeps a stack for the next call.
-    #[inline(always)]
-    pub(crate) fn return_stack(&self, stack: StackMemory) {
-        let left = self.calls_until_trim.get();
-        if !self.idle_stack.get().is_null() || left == 0 {
-            return self.return_stack_slow(stack);
-        }
-        self.calls_until_trim.set(left - 1);
-        self.idle_stack.set(stack.into_raw());
+    /// Makes a stack the thread's own. Only while the thread is inside no store: the former one
+    /// goes to the pool.
+    pub(crate) fn keep_stack(&self, stack: StackMemory) {
+        debug_assert!(self.current.get().is_null());
+        self.drop_stack();
+        self.own_stack.set(stack.into_raw());
     }
 
-    #[cold]
-    fn return_stack_slow(&self, stack: StackMemory) {
-        if !self.idle_stack.get().is_null() {
-            return stack.release();
+    fn drop_stack(&self) {
+        let top = self.own_stack.replace(std::ptr::null_mut());
+        if !top.is_null() {
+            // SAFETY: `own_stack` holds what `into_raw` gave, and was emptied just now.
+            unsafe { StackMemory::from_raw(top) }.release();
         }
-        self.calls_until_trim.set(TRIM_INTERVAL);
-        stack.trim();
-        self.idle_stack.set(stack.into_raw());
     }
-}
-
-#[cold]
-fn take_from_pool(usable_bytes: usize) -> Result<StackMemory, ResourceError> {
-    StackMemory::acquire(usable_bytes)
 }
 
 /// Lowest address and size of this thread's host stack.
@@ -185,11 +166,7 @@ impl Drop for Owned {
         // SAFETY: the thread still lives.
         let state = unsafe { &*state() };
         state.host_limit.set(usize::MAX);
-        let idle = state.idle_stack.replace(std::ptr::null_mut());
-        if !idle.is_null() {
-            // SAFETY: `idle_stack` holds what `into_raw` gave, and was emptied just now.
-            unsafe { StackMemory::from_raw(idle) }.release();
-        }
+        state.drop_stack();
         if let Some(mapping) = &self.signal_stack
             && current_signal_stack().is_some_and(|s| s.ss_sp.cast() == mapping.addr())
         {

@@ -150,7 +150,7 @@ guest!(sum_of_ints, "lea rax, [rsi + rdx]", "add rax, rcx", "add rax, r8", "add 
 #[test]
 fn integer_arguments_arrive_and_the_result_comes_back() {
     let (mut world, guest) = (World::new(), sum_of_ints());
-    for set in [RegSet::Int, RegSet::All] {
+    for set in [RegSet::IntOne, RegSet::Int, RegSet::All] {
         let mut regs = world.regs(&[1, 20, 300, 4000, 50_000]);
         world.call_with(&guest, &mut regs, &[], set).unwrap();
         assert_eq!(regs.ints[0], 54_321);
@@ -232,7 +232,7 @@ guest!(
 fn stack_arguments_are_copied_aligned_and_popped_by_the_callee() {
     let (mut world, guest) = (World::new(), stack_arguments());
     let args: Vec<u8> = [6_u64, 0, 0, 7].iter().flat_map(|v| v.to_le_bytes()).collect();
-    for set in [RegSet::Int, RegSet::All] {
+    for set in [RegSet::IntOne, RegSet::Int, RegSet::All] {
         let mut regs = world.regs(&[]);
         world.call_with(&guest, &mut regs, &args, set).unwrap();
         assert_eq!(regs.ints[0], 42);
@@ -804,6 +804,30 @@ fn other_signals_are_handled_while_a_guest_runs() {
         assert_eq!(regs.ints[0], 9);
     });
     assert!(SEEN.load(std::sync::atomic::Ordering::Relaxed) > 0);
+}
+
+guest!(spin_at, "mov rax, rsp", "mov rsp, rsi", "2:", "dec rdx", "jnz 2b", "mov rsp, rax", "ret");
+
+#[test]
+fn a_signal_that_finds_no_room_on_the_guests_stack_is_a_stack_overflow() {
+    extern "C" fn ignore(_: i32) {}
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGUSR2, ignore as *const () as usize) };
+    let (mut world, guest) = (World::new(), spin_at());
+    let mut regs = world.regs(&[1, 1, 1, 1, 1]);
+    world.call(&sum_of_ints(), &mut regs).unwrap();
+    let low = world.store.vm.stack_low as u64;
+    // SAFETY: asks for the calling thread.
+    let this_thread = unsafe { libc::pthread_self() };
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            // SAFETY: the thread outlives the scope.
+            unsafe { libc::pthread_kill(this_thread, libc::SIGUSR2) };
+        });
+        let mut regs = world.regs(&[low + 64, u64::MAX]);
+        assert_eq!(trap(world.call(&guest, &mut regs)).0, TrapCode::StackOverflow);
+    });
 }
 
 #[test]

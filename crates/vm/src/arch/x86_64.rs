@@ -14,7 +14,7 @@
 //!
 //! Deliberately absent: unwind tables. No panic crosses these functions.
 
-use std::arch::naked_asm;
+use std::arch::{asm, naked_asm};
 use std::ffi::c_void;
 use std::mem::offset_of;
 
@@ -34,8 +34,8 @@ const FLOATS: usize = offset_of!(CallRegs, floats);
 
 const _: () = assert!(INTS == 0 && size_of::<CallRegs>() == 192);
 
-/// Saves the host's registers, and switches to the WebAssembly stack. Below the frame pointer lie
-/// five registers, then `regs` at -48, then two words that keep the stack aligned.
+/// Saves what the compiler cannot be told is lost, and switches to the WebAssembly stack. Below
+/// the frame pointer lie rbx, `regs` (at -16) and the address where `unwind` goes on (at -24).
 /// In: rdi store, rsi start, rdx code, rcx regs, r8 stack args, r9 their bytes.
 /// Out: rax regs, r11 code.
 macro_rules! save_host_and_switch {
@@ -43,12 +43,9 @@ macro_rules! save_host_and_switch {
         "push rbp
          mov rbp, rsp
          push rbx
-         push r12
-         push r13
-         push r14
-         push r15
          push rcx
-         sub rsp, 16
+         lea rax, [rip + 4f]
+         push rax
          mov [rdi + {HOST_SP}], rsp
          mov rsp, rsi
          mov rax, rcx
@@ -81,13 +78,19 @@ macro_rules! load_ints_and_call {
     };
 }
 
-/// Back to the host stack; stores the integer results. Out: r11 regs.
-macro_rules! switch_back_and_store_ints {
+/// Back to the host stack; stores the first integer result. Out: r11 regs.
+macro_rules! switch_back_and_store_first {
     () => {
-        "mov r11, [rbp - 48]
-         lea rsp, [rbp - 40]
-         mov [r11], rax
-         mov [r11 + 8], rcx
+        "mov r11, [rbp - 16]
+         lea rsp, [rbp - 8]
+         mov [r11], rax"
+    };
+}
+
+/// Stores the other integer results.
+macro_rules! store_more_ints {
+    () => {
+        "mov [r11 + 8], rcx
          mov [r11 + 16], rdx
          mov [r11 + 24], rsi
          mov [r11 + 32], rdi
@@ -97,27 +100,28 @@ macro_rules! switch_back_and_store_ints {
     };
 }
 
-/// Restores the host's registers. In: rsp at the last of them, eax the answer.
+/// Ends both ways: after a return, and (from 4 on) after `unwind`, which left `regs` on top.
 macro_rules! restore_host {
     () => {
-        "pop r15
-         pop r14
-         pop r13
-         pop r12
+        "mov eax, 1
+         jmp 5f
+         4:
+         add rsp, 8
+         xor eax, eax
+         5:
          pop rbx
-         pop rbp
-         ret"
+         pop rbp"
     };
 }
 
 /// Calls WebAssembly with float registers. Answers `false` when it was unwound.
 ///
 /// # Safety
-/// As for [`crate::call`]; `start` is 16-aligned, lies on a WebAssembly stack with room for
+/// As for [`crate::call()`]; `start` is 16-aligned, lies on a WebAssembly stack with room for
 /// `ENTRY_BYTES + stack_bytes` below it; `stack_bytes` is a multiple of 16. The caller restores
 /// the store context.
-#[unsafe(naked)]
-pub(crate) unsafe extern "C" fn enter(
+#[inline(always)]
+pub(crate) unsafe fn enter(
     store: *mut StoreRuntime,
     start: *mut u8,
     code: *const u8,
@@ -125,39 +129,54 @@ pub(crate) unsafe extern "C" fn enter(
     stack_args: *const u8,
     stack_bytes: usize,
 ) -> bool {
-    naked_asm!(
-        save_host_and_switch!(),
-        "movaps xmm0, [rax + {FLOATS}]",
-        "movaps xmm1, [rax + {FLOATS} + 16]",
-        "movaps xmm2, [rax + {FLOATS} + 32]",
-        "movaps xmm3, [rax + {FLOATS} + 48]",
-        "movaps xmm4, [rax + {FLOATS} + 64]",
-        "movaps xmm5, [rax + {FLOATS} + 80]",
-        "movaps xmm6, [rax + {FLOATS} + 96]",
-        "movaps xmm7, [rax + {FLOATS} + 112]",
-        load_ints_and_call!(),
-        switch_back_and_store_ints!(),
-        "movaps [r11 + {FLOATS}], xmm0",
-        "movaps [r11 + {FLOATS} + 16], xmm1",
-        "movaps [r11 + {FLOATS} + 32], xmm2",
-        "movaps [r11 + {FLOATS} + 48], xmm3",
-        "movaps [r11 + {FLOATS} + 64], xmm4",
-        "movaps [r11 + {FLOATS} + 80], xmm5",
-        "movaps [r11 + {FLOATS} + 96], xmm6",
-        "movaps [r11 + {FLOATS} + 112], xmm7",
-        "mov eax, 1",
-        restore_host!(),
-        HOST_SP = const store::HOST_SP,
-        FLOATS = const FLOATS,
-    )
+    let has_returned: u32;
+    // SAFETY: by contract. Every register that WebAssembly may change is an output or saved here;
+    // the stack is aligned on entry, since the block does not say `nostack`.
+    unsafe {
+        asm!(
+            save_host_and_switch!(),
+            "movaps xmm0, [rax + {FLOATS}]",
+            "movaps xmm1, [rax + {FLOATS} + 16]",
+            "movaps xmm2, [rax + {FLOATS} + 32]",
+            "movaps xmm3, [rax + {FLOATS} + 48]",
+            "movaps xmm4, [rax + {FLOATS} + 64]",
+            "movaps xmm5, [rax + {FLOATS} + 80]",
+            "movaps xmm6, [rax + {FLOATS} + 96]",
+            "movaps xmm7, [rax + {FLOATS} + 112]",
+            load_ints_and_call!(),
+            switch_back_and_store_first!(),
+            store_more_ints!(),
+            "movaps [r11 + {FLOATS}], xmm0",
+            "movaps [r11 + {FLOATS} + 16], xmm1",
+            "movaps [r11 + {FLOATS} + 32], xmm2",
+            "movaps [r11 + {FLOATS} + 48], xmm3",
+            "movaps [r11 + {FLOATS} + 64], xmm4",
+            "movaps [r11 + {FLOATS} + 80], xmm5",
+            "movaps [r11 + {FLOATS} + 96], xmm6",
+            "movaps [r11 + {FLOATS} + 112], xmm7",
+            restore_host!(),
+            HOST_SP = const store::HOST_SP,
+            FLOATS = const FLOATS,
+            in("rdi") store,
+            in("rsi") start,
+            in("rdx") code,
+            in("rcx") regs,
+            in("r8") stack_args,
+            in("r9") stack_bytes,
+            lateout("eax") has_returned,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    has_returned != 0
 }
 
 /// [`enter`] for types without floats and vectors.
 ///
 /// # Safety
 /// As for [`enter`].
-#[unsafe(naked)]
-pub(crate) unsafe extern "C" fn enter_int(
+#[inline(always)]
+pub(crate) unsafe fn enter_int(
     store: *mut StoreRuntime,
     start: *mut u8,
     code: *const u8,
@@ -165,14 +184,64 @@ pub(crate) unsafe extern "C" fn enter_int(
     stack_args: *const u8,
     stack_bytes: usize,
 ) -> bool {
-    naked_asm!(
-        save_host_and_switch!(),
-        load_ints_and_call!(),
-        switch_back_and_store_ints!(),
-        "mov eax, 1",
-        restore_host!(),
-        HOST_SP = const store::HOST_SP,
-    )
+    let has_returned: u32;
+    // SAFETY: as in `enter`.
+    unsafe {
+        asm!(
+            save_host_and_switch!(),
+            load_ints_and_call!(),
+            switch_back_and_store_first!(),
+            store_more_ints!(),
+            restore_host!(),
+            HOST_SP = const store::HOST_SP,
+            in("rdi") store,
+            in("rsi") start,
+            in("rdx") code,
+            in("rcx") regs,
+            in("r8") stack_args,
+            in("r9") stack_bytes,
+            lateout("eax") has_returned,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    has_returned != 0
+}
+
+/// [`enter`] for types without floats and vectors that have one result at most.
+///
+/// # Safety
+/// As for [`enter`].
+#[inline(always)]
+pub(crate) unsafe fn enter_int_one(
+    store: *mut StoreRuntime,
+    start: *mut u8,
+    code: *const u8,
+    regs: *mut CallRegs,
+    stack_args: *const u8,
+    stack_bytes: usize,
+) -> bool {
+    let has_returned: u32;
+    // SAFETY: as in `enter`.
+    unsafe {
+        asm!(
+            save_host_and_switch!(),
+            load_ints_and_call!(),
+            switch_back_and_store_first!(),
+            restore_host!(),
+            HOST_SP = const store::HOST_SP,
+            in("rdi") store,
+            in("rsi") start,
+            in("rdx") code,
+            in("rcx") regs,
+            in("r8") stack_args,
+            in("r9") stack_bytes,
+            lateout("eax") has_returned,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    has_returned != 0
 }
 
 /// Forgets everything since the innermost `enter` and lets it answer `false`.
@@ -184,10 +253,7 @@ pub(crate) unsafe extern "C" fn enter_int(
 pub(crate) unsafe extern "C" fn unwind(store: *mut StoreRuntime) -> ! {
     naked_asm!(
         "mov rsp, [rdi + {HOST_SP}]",
-        // The two words of alignment, and `regs`.
-        "add rsp, 24",
-        "xor eax, eax",
-        restore_host!(),
+        "ret",
         HOST_SP = const store::HOST_SP,
     )
 }
@@ -408,9 +474,7 @@ pub fn host_call_direct_stub() -> *const u8 {
 pub(crate) fn stack_pointer() -> usize {
     let sp: usize;
     // SAFETY: reads one register.
-    unsafe {
-        std::arch::asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags))
-    };
+    unsafe { asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
     sp
 }
 
@@ -433,6 +497,17 @@ pub(crate) unsafe fn fault_frame(state: *mut c_void) -> usize {
     // SAFETY: by contract a `ucontext_t`.
     unsafe {
         (*state.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RBP as usize] as usize
+    }
+}
+
+/// The stack pointer of a signal's register state.
+///
+/// # Safety
+/// As for [`fault_pc`].
+pub(crate) unsafe fn fault_sp(state: *mut c_void) -> usize {
+    // SAFETY: by contract a `ucontext_t`.
+    unsafe {
+        (*state.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RSP as usize] as usize
     }
 }
 
