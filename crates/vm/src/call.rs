@@ -101,6 +101,11 @@ impl StoreRuntime {
     }
 
     /// Whether a call of this store is under way.
+    pub fn backtrace_frames(&self) -> usize {
+        self.backtrace_frames
+    }
+
+    /// Whether WebAssembly of this store is being run.
     pub fn is_inside_wasm(&self) -> bool {
         !self.vm.host_sp.is_null()
     }

@@ -17,6 +17,7 @@ mod call;
 mod code;
 mod context;
 mod error;
+mod file_map;
 mod memory;
 mod mmap;
 mod parking;
@@ -35,6 +36,7 @@ pub use context::{
     VMMemory, VMStoreContext, VMTable, VMTag,
 };
 pub use error::ResourceError;
+pub use file_map::FileMap;
 pub use memory::{LinearMemory, MemoryPlan};
 pub use mmap::page_bytes;
 pub use parking::WaitOutcome;

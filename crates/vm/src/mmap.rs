@@ -86,6 +86,18 @@ impl Mapping {
         Ok(Mapping::from_raw(addr, len))
     }
 
+    /// Maps a whole file for reading.
+    pub(crate) fn readable_file(fd: BorrowedFd<'_>, bytes: usize) -> Result<Mapping, ResourceError> {
+        let len = round_to_pages(bytes.max(1)).ok_or(ResourceError::OutOfRange)?;
+        // SAFETY: no fixed address, hence no existing mapping is replaced.
+        let addr = unsafe {
+            let flags = MapFlags::PRIVATE;
+            rustix::mm::mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, fd, 0)
+        }
+        .map_err(|errno| ResourceError::system("map a file", len, errno))?;
+        Ok(Mapping::from_raw(addr, len))
+    }
+
     fn from_raw(addr: *mut c_void, len: usize) -> Mapping {
         Mapping { addr: NonNull::new(addr.cast()).expect("mmap never returns the zero page"), len }
     }

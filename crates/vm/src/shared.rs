@@ -6,7 +6,7 @@
 //! Ordinary accesses to a shared memory race by design. Whoever reads or writes it from Rust does
 //! so through the raw base with atomics or volatile copies of its own.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use selkie_module::TrapCode;
@@ -139,6 +139,33 @@ impl SharedMemory {
     pub fn notify(&self, address: u64, count: u32) -> TrapResult<u32> {
         self.checked(address, 4)?;
         Ok(self.inner.parking.notify(address, count))
+    }
+
+    /// Copies bytes out, each read atomically.
+    pub fn read(&self, at: u64, buffer: &mut [u8]) -> TrapResult<()> {
+        let start = self.range(at, buffer.len())?;
+        for (i, byte) in buffer.iter_mut().enumerate() {
+            // SAFETY: the range was checked, and the memory never shrinks.
+            *byte = unsafe { AtomicU8::from_ptr(start.add(i)) }.load(Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Copies bytes in, each written atomically.
+    pub fn write(&self, at: u64, bytes: &[u8]) -> TrapResult<()> {
+        let start = self.range(at, bytes.len())?;
+        for (i, byte) in bytes.iter().enumerate() {
+            // SAFETY: as in `read`.
+            unsafe { AtomicU8::from_ptr(start.add(i)) }.store(*byte, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn range(&self, at: u64, len: usize) -> TrapResult<*mut u8> {
+        match at.checked_add(len as u64) {
+            Some(end) if end <= self.len() => Ok(self.base().wrapping_add(at as usize)),
+            _ => Err(TrapCode::MemoryOutOfBounds),
+        }
     }
 
     fn checked(&self, address: u64, bytes: u64) -> TrapResult<*mut u8> {

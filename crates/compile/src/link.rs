@@ -1,0 +1,66 @@
+//! Puts compiled functions together: places them, patches calls, packs the site tables.
+//!
+//! Functions stand in index order, 16-aligned, so that equal modules give equal bytes. Sites of a
+//! function are kept as a packed stream that is read only when something traps.
+
+use crate::driver::{CompiledFunc, RelocKind, Site};
+use crate::error::CompileError;
+use selkie_module::sites::{self, FuncRange, SitePositions};
+
+/// Linked machine code, independent of where it will be mapped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkedCode {
+    /// The code.
+    pub code: Vec<u8>,
+    /// The extent of each defined function, in order.
+    pub funcs: Vec<FuncRange>,
+    /// Packed sites.
+    pub sites: Vec<u8>,
+}
+
+const ALIGN: usize = 16;
+/// Relative calls reach two GiB; leave room for the last function.
+const MAX_CODE_BYTES: usize = 0x7ff0_0000;
+
+/// Links all functions of a module, in index order.
+///
+/// # Errors
+/// The code does not fit into the reach of relative calls.
+pub fn link(funcs: Vec<CompiledFunc>) -> Result<LinkedCode, CompileError> {
+    let mut linked = LinkedCode::default();
+    let total: usize = funcs.iter().map(|f| f.code.len().next_multiple_of(ALIGN)).sum();
+    if total > MAX_CODE_BYTES {
+        return Err(CompileError::TooLarge(format!("{total} bytes of machine code")));
+    }
+    linked.code.reserve_exact(total);
+    linked.funcs.reserve_exact(funcs.len());
+    let mut relocs = Vec::with_capacity(funcs.len());
+    for func in funcs {
+        let start = linked.code.len();
+        linked.code.extend_from_slice(&func.code);
+        // int3: a jump into padding stops at once.
+        linked.code.resize(linked.code.len().next_multiple_of(ALIGN), 0xcc);
+        linked.funcs.push(FuncRange {
+            start: start as u32,
+            len: func.code.len() as u32,
+            sites: pack_sites(&mut linked.sites, &func.sites, &func.positions),
+        });
+        relocs.push(func.relocs);
+    }
+    for (from, relocs) in relocs.into_iter().enumerate() {
+        for reloc in relocs {
+            let RelocKind::Call32 = reloc.kind;
+            let at = linked.funcs[from].start as usize + reloc.offset as usize;
+            let target = linked.funcs[reloc.target.index()].start as i64;
+            let relative = (target - (at as i64 + 4)) as i32;
+            linked.code[at..at + 4].copy_from_slice(&relative.to_le_bytes());
+        }
+    }
+    Ok(linked)
+}
+
+fn pack_sites(out: &mut Vec<u8>, list: &[Site], positions: &SitePositions) -> u32 {
+    let start = out.len() as u32;
+    sites::pack(out, list.iter().map(|s| (s.offset, s.trap, s.position)), positions);
+    start
+}

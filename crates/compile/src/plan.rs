@@ -1,0 +1,10 @@
+//! The decisions of the compiler, each made once, here.
+//!
+//! [`MemoryPlan::access`] is the sandbox: it decides for every access what must be checked. An
+//! emitter that carries out its answer literally cannot reach outside a linear memory.
+
+mod access;
+mod memory;
+
+pub use access::{GlobalAccess, Place, TableAccess};
+pub use memory::{BoundsCheck, MemoryAccess, MemoryPlan};

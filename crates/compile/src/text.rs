@@ -1,0 +1,347 @@
+//! An emitter that prints: each line is what the walk told it. Used for snapshots of the walk's
+//! decisions, which change only when a decision changes.
+
+use crate::emitter::{Callee, Const, Emitter, Lanes, WideOp};
+use crate::memory_ops::{Atomic, Load, Store};
+use crate::ops::Numeric;
+use crate::plan::{BoundsCheck, GlobalAccess, MemoryAccess, MemoryPlan, Place, TableAccess};
+use selkie_module::builtins::Builtin;
+use selkie_module::{DefinedFuncIndex, FuncType, IndexType, TrapCode, ValType};
+use std::fmt::Write;
+
+/// A value, printed `v3`.
+#[derive(Clone, Copy, Debug)]
+pub struct Value(u32);
+
+/// A label, printed `L3`.
+#[derive(Clone, Copy, Debug)]
+pub struct Label(u32);
+
+/// A local, printed `x3`.
+#[derive(Clone, Copy, Debug)]
+pub struct Local(u32);
+
+/// Collects the lines.
+#[derive(Default)]
+pub struct TextEmitter {
+    text: String,
+    values: u32,
+    labels: u32,
+    locals: u32,
+    /// Types that each label carries.
+    label_arity: Vec<usize>,
+}
+
+impl TextEmitter {
+    /// The lines so far.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "  {line}");
+    }
+
+    fn new_value(&mut self) -> Value {
+        self.values += 1;
+        Value(self.values - 1)
+    }
+
+    fn define(&mut self, line: std::fmt::Arguments<'_>) -> Value {
+        let value = self.new_value();
+        self.line(format_args!("v{} = {line}", value.0));
+        value
+    }
+
+    fn new_label(&mut self, types: &[ValType]) -> Label {
+        self.label_arity.push(types.len());
+        self.labels += 1;
+        Label(self.labels - 1)
+    }
+}
+
+fn list(values: &[Value]) -> String {
+    values.iter().map(|v| format!("v{}", v.0)).collect::<Vec<_>>().join(", ")
+}
+
+fn place(place: Place) -> String {
+    match place {
+        Place::Inline(at) => format!("ctx+{at}"),
+        Place::Pointer(at) => format!("[ctx+{at}]"),
+    }
+}
+
+fn access(access: &MemoryAccess) -> String {
+    let check = match access.check {
+        BoundsCheck::Guard => "guard".to_string(),
+        BoundsCheck::AlwaysTraps => "traps".to_string(),
+        BoundsCheck::Explicit { end_bytes, index_is_wide } => {
+            format!("check end={end_bytes}{}", if index_is_wide { " wide" } else { "" })
+        }
+    };
+    let memory = access.plan.memory.0;
+    format!("memory {memory} at {} +{} {check}", place(access.plan.place), access.offset)
+}
+
+fn callee(callee: &Callee<Value>) -> String {
+    match callee {
+        Callee::Direct(f) => format!("direct {}", f.0),
+        Callee::Import(at) => format!("import ctx+{at}"),
+        Callee::Ref(v) => format!("ref v{}", v.0),
+        Callee::Indirect { table, type_index, may_have_subtypes, index } => format!(
+            "indirect table {} at {} type {}{} index v{}",
+            table.table.0,
+            place(table.place),
+            type_index.0,
+            if *may_have_subtypes { " or subtype" } else { "" },
+            index.0
+        ),
+    }
+}
+
+fn global(access: &GlobalAccess) -> String {
+    match access {
+        GlobalAccess::Constant(value) => format!("{value:?}"),
+        GlobalAccess::Memory { place: at, ty, is_immutable } => {
+            format!("{ty} at {}{}", place(*at), if *is_immutable { " fixed" } else { "" })
+        }
+    }
+}
+
+impl Emitter for TextEmitter {
+    type Value = Value;
+    type Label = Label;
+    type Local = Local;
+
+    fn begin(&mut self, ty: &FuncType, params: &mut Vec<Value>) {
+        params.extend(ty.params.iter().map(|_| self.new_value()));
+        self.text.push_str(&format!("func {ty}\n"));
+    }
+
+    fn at(&mut self, _position: u32) {}
+
+    fn local(&mut self, ty: ValType, value: Option<Value>) -> Local {
+        self.locals += 1;
+        let local = Local(self.locals - 1);
+        match value {
+            Some(value) => self.line(format_args!("local x{}: {ty} = v{}", local.0, value.0)),
+            None => self.line(format_args!("local x{}: {ty}", local.0)),
+        }
+        local
+    }
+
+    fn local_get(&mut self, local: Local) -> Value {
+        self.define(format_args!("x{}", local.0))
+    }
+
+    fn local_set(&mut self, local: Local, value: Value) {
+        self.line(format_args!("x{} = v{}", local.0, value.0));
+    }
+
+    fn label(&mut self, types: &[ValType]) -> Label {
+        self.new_label(types)
+    }
+
+    fn bind(&mut self, label: Label, out: &mut Vec<Value>) {
+        let first = out.len();
+        for _ in 0..self.label_arity[label.0 as usize] {
+            let value = self.new_value();
+            out.push(value);
+        }
+        let line = format!("L{}({}):\n", label.0, list(&out[first..]));
+        self.text.push_str(&line);
+    }
+
+    fn begin_loop(&mut self, types: &[ValType], args: &[Value], out: &mut Vec<Value>) -> Label {
+        let label = self.new_label(types);
+        self.line(format_args!("enter L{} ({})", label.0, list(args)));
+        self.bind(label, out);
+        label
+    }
+
+    fn end_loop(&mut self, label: Label) {
+        self.line(format_args!("end of L{}", label.0));
+    }
+
+    fn jump(&mut self, to: Label, args: &[Value]) {
+        self.line(format_args!("jump L{} ({})", to.0, list(args)));
+    }
+
+    fn branch_if(&mut self, condition: Value, to: Label, args: &[Value], hint: Option<bool>) {
+        let hint = hint.map_or(String::new(), |likely| format!(" likely={likely}"));
+        self.line(format_args!("if v{} jump L{} ({}){hint}", condition.0, to.0, list(args)));
+    }
+
+    fn branch_unless(&mut self, condition: Value, to: Label, hint: Option<bool>) {
+        let hint = hint.map_or(String::new(), |likely| format!(" likely={likely}"));
+        self.line(format_args!("unless v{} jump L{}{hint}", condition.0, to.0));
+    }
+
+    fn br_table(&mut self, index: Value, targets: &[Label], default: Label, args: &[Value]) {
+        let targets = targets.iter().map(|l| format!("L{}", l.0)).collect::<Vec<_>>().join(" ");
+        let (index, default) = (index.0, default.0);
+        self.line(format_args!("switch v{index} [{targets}] else L{default} ({})", list(args)));
+    }
+
+    fn ret(&mut self, results: &[Value]) {
+        self.line(format_args!("return ({})", list(results)));
+    }
+
+    fn trap(&mut self, code: TrapCode) {
+        self.line(format_args!("trap {code:?}"));
+    }
+
+    fn constant(&mut self, value: Const) -> Value {
+        self.define(format_args!("{value:?}"))
+    }
+
+    fn drop(&mut self, _value: Value) {}
+
+    fn numeric(&mut self, op: Numeric, args: &[Value]) -> Value {
+        self.define(format_args!("{} {}", op.name(), list(args)))
+    }
+
+    fn select(&mut self, _ty: ValType, condition: Value, a: Value, b: Value) -> Value {
+        self.define(format_args!("select v{} ? v{} : v{}", condition.0, a.0, b.0))
+    }
+
+    fn wide(&mut self, op: WideOp, args: &[Value]) -> (Value, Value) {
+        let (low, high) = (self.new_value(), self.new_value());
+        self.line(format_args!("v{}, v{} = {op:?} {}", low.0, high.0, list(args)));
+        (low, high)
+    }
+
+    fn extract_lane(&mut self, lanes: Lanes, lane: u8, signed: bool, vector: Value) -> Value {
+        let sign = if signed { " signed" } else { "" };
+        self.define(format_args!("extract {lanes:?} {lane}{sign} v{}", vector.0))
+    }
+
+    fn replace_lane(&mut self, lanes: Lanes, lane: u8, vector: Value, value: Value) -> Value {
+        self.define(format_args!("replace {lanes:?} {lane} v{} v{}", vector.0, value.0))
+    }
+
+    fn shuffle(&mut self, lanes: [u8; 16], a: Value, b: Value) -> Value {
+        self.define(format_args!("shuffle {lanes:?} v{} v{}", a.0, b.0))
+    }
+
+    fn scalar_to_vector(&mut self, ty: ValType, value: Value) -> Value {
+        self.define(format_args!("vector of {ty} v{}", value.0))
+    }
+
+    fn ref_is_null(&mut self, value: Value) -> Value {
+        self.define(format_args!("is null v{}", value.0))
+    }
+
+    fn trap_if_null(&mut self, value: Value, code: TrapCode) {
+        self.line(format_args!("trap {code:?} if null v{}", value.0));
+    }
+
+    fn global_get(&mut self, access: &GlobalAccess) -> Value {
+        self.define(format_args!("global {}", global(access)))
+    }
+
+    fn global_set(&mut self, access: &GlobalAccess, value: Value) {
+        self.line(format_args!("global {} = v{}", global(access), value.0));
+    }
+
+    fn load(&mut self, op: Load, at: &MemoryAccess, index: Value) -> Value {
+        let (bytes, extend) = (op.bytes, op.extend);
+        self.define(format_args!("load {} {bytes} {extend:?} v{} {}", op.ty, index.0, access(at)))
+    }
+
+    fn store(&mut self, op: Store, at: &MemoryAccess, index: Value, value: Value) {
+        let (ty, bytes) = (op.ty, op.bytes);
+        self.line(format_args!("store {ty} {bytes} v{} v{} {}", index.0, value.0, access(at)));
+    }
+
+    fn atomic(
+        &mut self,
+        op: Atomic,
+        at: &MemoryAccess,
+        index: Value,
+        args: &[Value],
+    ) -> Option<Value> {
+        let line =
+            format!("atomic {:?} {} v{} ({}) {}", op.kind, op.bytes, index.0, list(args), access(at));
+        if op.kind == crate::memory_ops::AtomicKind::Store {
+            self.line(format_args!("{line}"));
+            return None;
+        }
+        Some(self.define(format_args!("{line}")))
+    }
+
+    fn fence(&mut self) {
+        self.line(format_args!("fence"));
+    }
+
+    fn checked_address(&mut self, at: &MemoryAccess, index: Value) -> Value {
+        self.define(format_args!("address v{} {}", index.0, access(at)))
+    }
+
+    fn memory_size(&mut self, plan: &MemoryPlan) -> Value {
+        self.define(format_args!("size of memory {}", plan.memory.0))
+    }
+
+    fn table_get(&mut self, access: &TableAccess, index: Value) -> Value {
+        let at = place(access.place);
+        self.define(format_args!("table {} at {at} [v{}]", access.table.0, index.0))
+    }
+
+    fn table_set(&mut self, access: &TableAccess, index: Value, value: Value) {
+        let at = place(access.place);
+        self.line(format_args!("table {} at {at} [v{}] = v{}", access.table.0, index.0, value.0));
+    }
+
+    fn table_size(&mut self, access: &TableAccess) -> Value {
+        self.define(format_args!("size of table {}", access.table.0))
+    }
+
+    fn widen(&mut self, value: Value, index: IndexType) -> Value {
+        match index {
+            IndexType::I64 => value,
+            IndexType::I32 => self.define(format_args!("widen v{}", value.0)),
+        }
+    }
+
+    fn narrow(&mut self, value: Value, index: IndexType) -> Value {
+        match index {
+            IndexType::I64 => value,
+            IndexType::I32 => self.define(format_args!("narrow v{}", value.0)),
+        }
+    }
+
+    fn builtin(&mut self, entry: Builtin, args: &[Value]) -> Option<Value> {
+        let line = format!("entry {} ({})", entry.name(), list(args));
+        if entry.result().is_none() {
+            self.line(format_args!("{line}"));
+            return None;
+        }
+        Some(self.define(format_args!("{line}")))
+    }
+
+    fn call(&mut self, to: &Callee<Value>, ty: &FuncType, args: &[Value], out: &mut Vec<Value>) {
+        let first = out.len();
+        out.extend(ty.results.iter().map(|_| self.new_value()));
+        let results = list(&out[first..]);
+        self.line(format_args!("({results}) = call {} ({})", callee(to), list(args)));
+    }
+
+    fn return_call(&mut self, to: &Callee<Value>, _ty: &FuncType, args: &[Value]) {
+        self.line(format_args!("return call {} ({})", callee(to), list(args)));
+    }
+}
+
+/// The walk of one function as text.
+///
+/// # Errors
+/// As the walk.
+pub fn print_function(
+    unit: &crate::CompileUnit<'_>,
+    func: DefinedFuncIndex,
+) -> Result<String, crate::CompileError> {
+    let mut emitter = TextEmitter::default();
+    let mut scratch = crate::translate::TranslatorScratch::default();
+    crate::Translator::new(unit, &mut emitter).function(func, &mut scratch)?;
+    Ok(emitter.into_text())
+}

@@ -1,0 +1,291 @@
+//! Linear memory: accesses, bulk instructions, atomics.
+
+use super::Translator;
+use crate::emitter::{Const, Emitter, Lanes};
+use crate::memory_ops::{Atomic, AtomicKind, Extend, Load, Store};
+use crate::ops::Numeric;
+use crate::plan::{BoundsCheck, MemoryAccess, MemoryPlan};
+use selkie_module::builtins::Builtin;
+use selkie_module::{IndexType, MemoryIndex, TrapCode, ValType};
+use wasmparser::{MemArg, Operator};
+
+impl<E: Emitter> Translator<'_, '_, E> {
+    fn memory_plan(&self, memory: u32) -> MemoryPlan {
+        MemoryPlan::new(self.unit, MemoryIndex(memory))
+    }
+
+    /// The plan for an access. `None`: it always traps, and the trap has been emitted.
+    fn access(&mut self, memarg: &MemArg, width: u8, offset: u64) -> Option<MemoryAccess> {
+        self.mark(offset);
+        let access = self.memory_plan(memory_of(memarg)).access(memarg.offset, width);
+        if access.check == BoundsCheck::AlwaysTraps {
+            self.emitter.trap(TrapCode::MemoryOutOfBounds);
+            self.reachable = false;
+            return None;
+        }
+        Some(access)
+    }
+
+    pub(super) fn load(&mut self, op: Load, memarg: &MemArg, offset: u64) {
+        let index = self.pop();
+        let Some(access) = self.access(memarg, op.bytes, offset) else { return };
+        let value = self.emitter.load(op, &access, index);
+        self.push(value);
+    }
+
+    pub(super) fn store(&mut self, op: Store, memarg: &MemArg, offset: u64) {
+        let value = self.pop();
+        let index = self.pop();
+        let Some(access) = self.access(memarg, op.bytes, offset) else { return };
+        self.emitter.store(op, &access, index, value);
+    }
+
+    pub(super) fn atomic(&mut self, op: Atomic, memarg: &MemArg, offset: u64) {
+        let operands = match op.kind {
+            AtomicKind::Load => 0,
+            AtomicKind::Store | AtomicKind::Rmw(_) => 1,
+            AtomicKind::Cmpxchg => 2,
+        };
+        let at = self.stack.len() - operands;
+        let args = self.stack.split_off(at);
+        let index = self.pop();
+        let Some(access) = self.access(memarg, op.bytes, offset) else { return };
+        if let Some(value) = self.emitter.atomic(op, &access, index, &args) {
+            self.push(value);
+        }
+    }
+
+    /// Vector accesses are made of a scalar access and a lane operation.
+    pub(super) fn vector_memory_operator(&mut self, op: &Operator<'_>, offset: u64) -> bool {
+        use Numeric::*;
+        match op {
+            Operator::V128Load8x8S { memarg } => self.load_lanes(I16x8ExtendLowI8x16S, memarg, offset),
+            Operator::V128Load8x8U { memarg } => self.load_lanes(I16x8ExtendLowI8x16U, memarg, offset),
+            Operator::V128Load16x4S { memarg } => {
+                self.load_lanes(I32x4ExtendLowI16x8S, memarg, offset);
+            }
+            Operator::V128Load16x4U { memarg } => {
+                self.load_lanes(I32x4ExtendLowI16x8U, memarg, offset);
+            }
+            Operator::V128Load32x2S { memarg } => {
+                self.load_lanes(I64x2ExtendLowI32x4S, memarg, offset);
+            }
+            Operator::V128Load32x2U { memarg } => {
+                self.load_lanes(I64x2ExtendLowI32x4U, memarg, offset);
+            }
+            Operator::V128Load8Splat { memarg } => self.load_splat(I8x16Splat, 1, memarg, offset),
+            Operator::V128Load16Splat { memarg } => self.load_splat(I16x8Splat, 2, memarg, offset),
+            Operator::V128Load32Splat { memarg } => self.load_splat(I32x4Splat, 4, memarg, offset),
+            Operator::V128Load64Splat { memarg } => self.load_splat(I64x2Splat, 8, memarg, offset),
+            Operator::V128Load32Zero { memarg } => self.load_zero(4, memarg, offset),
+            Operator::V128Load64Zero { memarg } => self.load_zero(8, memarg, offset),
+            Operator::V128Load8Lane { memarg, lane } => {
+                self.load_lane(Lanes::I8x16, *lane, memarg, offset);
+            }
+            Operator::V128Load16Lane { memarg, lane } => {
+                self.load_lane(Lanes::I16x8, *lane, memarg, offset);
+            }
+            Operator::V128Load32Lane { memarg, lane } => {
+                self.load_lane(Lanes::I32x4, *lane, memarg, offset);
+            }
+            Operator::V128Load64Lane { memarg, lane } => {
+                self.load_lane(Lanes::I64x2, *lane, memarg, offset);
+            }
+            Operator::V128Store8Lane { memarg, lane } => {
+                self.store_lane(Lanes::I8x16, *lane, memarg, offset);
+            }
+            Operator::V128Store16Lane { memarg, lane } => {
+                self.store_lane(Lanes::I16x8, *lane, memarg, offset);
+            }
+            Operator::V128Store32Lane { memarg, lane } => {
+                self.store_lane(Lanes::I32x4, *lane, memarg, offset);
+            }
+            Operator::V128Store64Lane { memarg, lane } => {
+                self.store_lane(Lanes::I64x2, *lane, memarg, offset);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn load_lanes(&mut self, extend: Numeric, memarg: &MemArg, offset: u64) {
+        self.load_zero(8, memarg, offset);
+        if self.reachable {
+            let low = self.pop();
+            let value = self.emitter.numeric(extend, &[low]);
+            self.push(value);
+        }
+    }
+
+    fn load_splat(&mut self, splat: Numeric, bytes: u8, memarg: &MemArg, offset: u64) {
+        self.load(scalar_load(bytes), memarg, offset);
+        if self.reachable {
+            let scalar = self.pop();
+            let value = self.emitter.numeric(splat, &[scalar]);
+            self.push(value);
+        }
+    }
+
+    fn load_zero(&mut self, bytes: u8, memarg: &MemArg, offset: u64) {
+        let load = scalar_load(bytes);
+        self.load(load, memarg, offset);
+        if self.reachable {
+            let scalar = self.pop();
+            let value = self.emitter.scalar_to_vector(load.ty, scalar);
+            self.push(value);
+        }
+    }
+
+    fn load_lane(&mut self, lanes: Lanes, lane: u8, memarg: &MemArg, offset: u64) {
+        let vector = self.pop();
+        self.load(scalar_load(lane_bytes(lanes)), memarg, offset);
+        if self.reachable {
+            let scalar = self.pop();
+            let value = self.emitter.replace_lane(lanes, lane, vector, scalar);
+            self.push(value);
+        }
+    }
+
+    fn store_lane(&mut self, lanes: Lanes, lane: u8, memarg: &MemArg, offset: u64) {
+        let vector = self.pop();
+        let scalar = self.emitter.extract_lane(lanes, lane, false, vector);
+        self.push(scalar);
+        let Load { ty, bytes, .. } = scalar_load(lane_bytes(lanes));
+        self.store(Store { ty, bytes }, memarg, offset);
+    }
+
+    /// `memory.*`, `data.drop`, wait, notify and fence.
+    pub(super) fn bulk_operator(&mut self, op: &Operator<'_>, offset: u64) -> bool {
+        match *op {
+            Operator::MemorySize { mem } => {
+                let plan = self.memory_plan(mem);
+                let size = self.emitter.memory_size(&plan);
+                self.push(size);
+            }
+            Operator::MemoryGrow { mem } => self.memory_grow(mem, offset),
+            Operator::MemoryCopy { dst_mem, src_mem } => self.memory_copy(dst_mem, src_mem, offset),
+            Operator::MemoryFill { mem } => {
+                let index = self.memory_plan(mem).index;
+                let [dst, value, len] = self.pop3();
+                let (dst, len) = (self.emitter.widen(dst, index), self.emitter.widen(len, index));
+                let mem = self.imm(mem);
+                self.entry(Builtin::memory_fill, &[mem, dst, value, len], offset);
+            }
+            Operator::MemoryInit { data_index, mem } => {
+                let index = self.memory_plan(mem).index;
+                let [dst, src, len] = self.pop3();
+                let dst = self.emitter.widen(dst, index);
+                let (mem, data) = (self.imm(mem), self.imm(data_index));
+                self.entry(Builtin::memory_init, &[mem, data, dst, src, len], offset);
+            }
+            Operator::DataDrop { data_index } => {
+                let data = self.imm(data_index);
+                self.entry(Builtin::data_drop, &[data], offset);
+            }
+            Operator::MemoryAtomicNotify { memarg } => self.notify(&memarg, offset),
+            Operator::MemoryAtomicWait32 { memarg } => {
+                self.wait(Builtin::memory_wait32, 4, &memarg, offset);
+            }
+            Operator::MemoryAtomicWait64 { memarg } => {
+                self.wait(Builtin::memory_wait64, 8, &memarg, offset);
+            }
+            Operator::AtomicFence { .. } => self.emitter.fence(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn memory_grow(&mut self, memory: u32, offset: u64) {
+        let index = self.memory_plan(memory).index;
+        let delta = self.pop();
+        let delta = self.emitter.widen(delta, index);
+        let memory = self.imm(memory);
+        if let Some(old) = self.entry(Builtin::memory_grow, &[memory, delta], offset) {
+            let old = self.emitter.narrow(old, index);
+            self.push(old);
+        }
+    }
+
+    /// The length has the narrower of the two index types.
+    fn memory_copy(&mut self, dst_memory: u32, src_memory: u32, offset: u64) {
+        let dst_index = self.memory_plan(dst_memory).index;
+        let src_index = self.memory_plan(src_memory).index;
+        let [dst, src, len] = self.pop3();
+        let dst = self.emitter.widen(dst, dst_index);
+        let src = self.emitter.widen(src, src_index);
+        let len = self.emitter.widen(len, narrower(dst_index, src_index));
+        let (to, from) = (self.imm(dst_memory), self.imm(src_memory));
+        self.entry(Builtin::memory_copy, &[to, dst, from, src, len], offset);
+    }
+
+    fn notify(&mut self, memarg: &MemArg, offset: u64) {
+        let count = self.pop();
+        let index = self.pop();
+        let Some(access) = self.access(memarg, 4, offset) else { return };
+        let address = self.emitter.checked_address(&access, index);
+        let memory = self.imm(memory_of(memarg));
+        let woken = self.entry(Builtin::memory_notify, &[memory, address, count], offset);
+        self.stack.extend(woken);
+    }
+
+    fn wait(&mut self, entry: Builtin, width: u8, memarg: &MemArg, offset: u64) {
+        let [index, expected, timeout] = self.pop3();
+        let Some(access) = self.access(memarg, width, offset) else { return };
+        let address = self.emitter.checked_address(&access, index);
+        let memory = self.imm(memory_of(memarg));
+        let outcome = self.entry(entry, &[memory, address, expected, timeout], offset);
+        self.stack.extend(outcome);
+    }
+
+    /// Calls a runtime entry from this operator.
+    pub(super) fn entry(
+        &mut self,
+        entry: Builtin,
+        args: &[E::Value],
+        offset: u64,
+    ) -> Option<E::Value> {
+        self.mark(offset);
+        self.emitter.builtin(entry, args)
+    }
+
+    pub(super) fn imm(&mut self, value: u32) -> E::Value {
+        self.emitter.constant(Const::I32(value as i32))
+    }
+
+    pub(super) fn pop3(&mut self) -> [E::Value; 3] {
+        let (c, b, a) = (self.pop(), self.pop(), self.pop());
+        [a, b, c]
+    }
+}
+
+/// The memory an access names. Accesses to arrays belong to a proposal that is never enabled.
+fn memory_of(memarg: &MemArg) -> u32 {
+    match memarg.target {
+        wasmparser::MemArgTarget::Memory(memory) => memory,
+        wasmparser::MemArgTarget::Array(_) => {
+            unreachable!("validation: multibyte array access is disabled")
+        }
+    }
+}
+
+/// The type of a length that must fit two index types.
+pub(super) fn narrower(a: IndexType, b: IndexType) -> IndexType {
+    if a == IndexType::I64 && b == IndexType::I64 { IndexType::I64 } else { IndexType::I32 }
+}
+
+fn lane_bytes(lanes: Lanes) -> u8 {
+    match lanes {
+        Lanes::I8x16 => 1,
+        Lanes::I16x8 => 2,
+        Lanes::I32x4 | Lanes::F32x4 => 4,
+        Lanes::I64x2 | Lanes::F64x2 => 8,
+    }
+}
+
+fn scalar_load(bytes: u8) -> Load {
+    match bytes {
+        8 => Load { ty: ValType::I64, bytes, extend: Extend::Whole },
+        4 => Load { ty: ValType::I32, bytes, extend: Extend::Whole },
+        _ => Load { ty: ValType::I32, bytes, extend: Extend::Unsigned },
+    }
+}

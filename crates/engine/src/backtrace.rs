@@ -1,0 +1,133 @@
+//! Backtraces: the WebAssembly frames that were active, with names, files and lines.
+
+use crate::code::ModuleCode;
+use selkie_module::FuncIndex;
+use selkie_vm::Frame;
+use std::any::Any;
+use std::sync::Arc;
+
+/// The WebAssembly frames that were active when something failed, innermost first.
+#[derive(Debug, Default)]
+pub struct WasmBacktrace {
+    frames: Vec<FrameInfo>,
+}
+
+/// One frame.
+#[derive(Clone, Debug)]
+pub struct FrameInfo {
+    func: FuncIndex,
+    name: Option<String>,
+    offset: Option<u32>,
+    location: Option<Location>,
+}
+
+/// A place in a source file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub(crate) function: Option<String>,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
+    pub(crate) column: Option<u32>,
+}
+
+impl FrameInfo {
+    /// Index of the function in its module.
+    pub fn func_index(&self) -> u32 {
+        self.func.0
+    }
+
+    /// The function's name as written in the module, demangled.
+    pub fn func_name(&self) -> Option<String> {
+        let from_source = self.location.as_ref().and_then(|l| l.function.clone());
+        let name = from_source.or_else(|| self.name.clone())?;
+        Some(format!("{:#}", rustc_demangle::demangle(&name)))
+    }
+
+    /// Bytes from the module's start.
+    pub fn module_offset(&self) -> Option<u32> {
+        self.offset
+    }
+
+    /// Source file and line, where the module carries DWARF.
+    pub fn file_line(&self) -> Option<(&str, u32)> {
+        let location = self.location.as_ref()?;
+        Some((location.file.as_deref()?, location.line?))
+    }
+}
+
+impl WasmBacktrace {
+    /// The frames, innermost first.
+    pub fn frames(&self) -> &[FrameInfo] {
+        &self.frames
+    }
+
+    pub(crate) fn resolve(frames: &[Frame]) -> WasmBacktrace {
+        let mut resolved = Vec::new();
+        for frame in frames {
+            // A return address may be the first byte of the next function: look just before it.
+            let pc = frame.pc - usize::from(frame.is_return_address);
+            let Some((object, offset)) = selkie_vm::lookup(pc) else { continue };
+            let object: Arc<dyn Any + Send + Sync> = object;
+            let Ok(code) = object.downcast::<ModuleCode>() else { continue };
+            resolve_frame(&code, offset + usize::from(frame.is_return_address), &mut resolved);
+        }
+        WasmBacktrace { frames: resolved }
+    }
+}
+
+fn resolve_frame(code: &ModuleCode, offset: usize, out: &mut Vec<FrameInfo>) {
+    for (func, offset) in code.places(offset) {
+        let name = code.func_name(func).map(str::to_string);
+        let frame = FrameInfo { func, name, offset, location: None };
+        let locations = offset.map_or(Vec::new(), |offset| locations(code, offset));
+        if locations.is_empty() {
+            out.push(frame);
+            continue;
+        }
+        // The source compiler's own inlining gives several places for one instruction.
+        let of = |location| FrameInfo { location: Some(location), ..frame.clone() };
+        out.extend(locations.into_iter().map(of));
+    }
+}
+
+#[cfg(feature = "dwarf")]
+fn locations(code: &ModuleCode, offset: u32) -> Vec<Location> {
+    let lines = code.dwarf.get_or_init(|| crate::dwarf::Lines::new(code));
+    let offset = u64::from(offset.saturating_sub(code.info.code_start));
+    lines.as_ref().map_or(Vec::new(), |lines| lines.at(offset))
+}
+
+#[cfg(not(feature = "dwarf"))]
+fn locations(_code: &ModuleCode, _offset: u32) -> Vec<Location> {
+    Vec::new()
+}
+
+impl std::fmt::Display for WasmBacktrace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "wasm backtrace:")?;
+        for (depth, frame) in self.frames.iter().enumerate() {
+            let name = frame.func_name().unwrap_or_else(|| format!("<wasm function {}>", frame.func.0));
+            write!(f, "  {depth:>3}: ")?;
+            if let Some(offset) = frame.offset {
+                write!(f, "{offset:#8x} - ")?;
+            }
+            writeln!(f, "{}", printable(&name))?;
+            let Some(location) = &frame.location else { continue };
+            let Some(file) = &location.file else { continue };
+            write!(f, "             at {}", printable(file))?;
+            if let Some(line) = location.line {
+                write!(f, ":{line}")?;
+            }
+            if let Some(column) = location.column {
+                write!(f, ":{column}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// Names come from the guest: control characters in them must not reach a terminal.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

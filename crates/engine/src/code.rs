@@ -1,0 +1,83 @@
+//! What the runtime can ask about a module's machine code: which function an address lies in,
+//! why an instruction trapped, where it comes from.
+
+use crate::artifact::Bytes;
+use selkie_module::sites::{self, FuncRange};
+use selkie_module::{DefinedFuncIndex, FuncIndex, ModuleInfo, TrapCode};
+use std::sync::{Arc, OnceLock};
+
+/// The tables of a module's code. Registered with the floor below, which asks it about faults.
+pub(crate) struct ModuleCode {
+    pub(crate) info: Arc<ModuleInfo>,
+    pub(crate) funcs: Vec<FuncRange>,
+    pub(crate) sites: Bytes,
+    pub(crate) names: Bytes,
+    pub(crate) debug: Vec<(String, std::ops::Range<u32>)>,
+    pub(crate) debug_bytes: Bytes,
+    pub(crate) name_map: OnceLock<Vec<(u32, String)>>,
+    #[cfg(feature = "dwarf")]
+    pub(crate) dwarf: OnceLock<Option<crate::dwarf::Lines>>,
+}
+
+impl selkie_vm::CodeObject for ModuleCode {
+    fn trap_at(&self, offset: usize) -> Option<TrapCode> {
+        let (func, offset) = self.func_at(offset)?;
+        let (trap, _) = sites::find(self.sites_of(func), offset)?;
+        TrapCode::from_number(trap)
+    }
+}
+
+impl ModuleCode {
+    /// The function that a code offset lies in, and the offset from its start.
+    pub(crate) fn func_at(&self, offset: usize) -> Option<(DefinedFuncIndex, u32)> {
+        let offset = u32::try_from(offset).ok()?;
+        let next = self.funcs.partition_point(|f| f.start <= offset);
+        let index = next.checked_sub(1)?;
+        let range = self.funcs[index];
+        // A return address may lie just behind a call that ends the function.
+        (offset - range.start <= range.len)
+            .then(|| (DefinedFuncIndex::new(index), offset - range.start))
+    }
+
+    /// The packed sites of a function.
+    pub(crate) fn sites_of(&self, func: DefinedFuncIndex) -> &[u8] {
+        self.sites.get(self.funcs[func.index()].sites as usize..).unwrap_or_default()
+    }
+
+    /// The places that a code offset stands for, innermost first: function and module offset.
+    /// Several where callees were inlined.
+    pub(crate) fn places(&self, offset: usize) -> Vec<(FuncIndex, Option<u32>)> {
+        let Some((func, at)) = self.func_at(offset) else { return Vec::new() };
+        let outer = self.info.func_index(func);
+        let table = self.sites_of(func);
+        let Some((_, position)) = sites::find(table, at) else { return vec![(outer, None)] };
+        let frames = sites::positions(table).frames(position);
+        frames
+            .into_iter()
+            .map(|(callee, offset)| {
+                let func = callee.map_or(outer, |c| self.info.func_index(DefinedFuncIndex(c)));
+                (func, Some(offset))
+            })
+            .collect()
+    }
+
+    /// The name that the module's name section gives a function.
+    pub(crate) fn func_name(&self, func: FuncIndex) -> Option<&str> {
+        let names = self.name_map.get_or_init(|| read_names(&self.names));
+        let at = names.binary_search_by_key(&func.0, |(index, _)| *index).ok()?;
+        Some(&names[at].1)
+    }
+}
+
+/// Function names by index. A damaged name section gives as many as can be read.
+fn read_names(section: &[u8]) -> Vec<(u32, String)> {
+    let reader = wasmparser::NameSectionReader::new(wasmparser::BinaryReader::new(section, 0));
+    let mut names = Vec::new();
+    for part in reader {
+        let Ok(wasmparser::Name::Function(map)) = part else { continue };
+        names.extend(map.into_iter().flatten().map(|n| (n.index, n.name.to_string())));
+    }
+    names.sort_unstable();
+    names.dedup_by_key(|(index, _)| *index);
+    names
+}

@@ -1,0 +1,123 @@
+//! `Config`: every choice that holds for an engine.
+
+use selkie_compile::Tuning;
+use selkie_module::features::Feature;
+use selkie_module::Features;
+
+/// Choices that hold for an [`Engine`](crate::Engine) and all its modules and stores.
+///
+/// ```
+/// use selkie_engine::{Config, Engine, Feature};
+/// let mut config = Config::new();
+/// config.wasm_feature(Feature::threads, false).max_wasm_stack_bytes(1 << 20);
+/// let engine = Engine::new(&config)?;
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) features: Features,
+    pub(crate) tuning: Tuning,
+    pub(crate) stack_bytes: usize,
+    pub(crate) compile_threads: usize,
+    pub(crate) backtrace_frames: usize,
+    pub(crate) keep_debug_info: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            features: Features::default(),
+            tuning: Tuning::default(),
+            stack_bytes: selkie_vm::DEFAULT_STACK_BYTES,
+            compile_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            backtrace_frames: 64,
+            keep_debug_info: true,
+        }
+    }
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// Turns a proposal on or off.
+    pub fn wasm_feature(&mut self, feature: Feature, on: bool) -> &mut Config {
+        self.features.set(feature, on);
+        self
+    }
+
+    /// The enabled proposals.
+    pub fn features(&self) -> Features {
+        self.features
+    }
+
+    /// Replaces all proposals at once.
+    pub fn set_features(&mut self, features: Features) -> &mut Config {
+        self.features = features;
+        self
+    }
+
+    /// Stack that WebAssembly may use, in bytes, rounded up to pages. Default 16 MiB.
+    pub fn max_wasm_stack_bytes(&mut self, bytes: usize) -> &mut Config {
+        self.stack_bytes = bytes;
+        self
+    }
+
+    /// Threads that compile a module. Default: one for each processor.
+    pub fn compile_threads(&mut self, threads: usize) -> &mut Config {
+        self.compile_threads = threads.max(1);
+        self
+    }
+
+    /// Whether NaN results are made canonical, so that results are equal on every machine.
+    pub fn canonical_nans(&mut self, on: bool) -> &mut Config {
+        self.tuning.canonical_nans = on;
+        self
+    }
+
+    /// Whether relaxed vector instructions use the deterministic choices of the specification.
+    pub fn relaxed_simd_deterministic(&mut self, on: bool) -> &mut Config {
+        self.tuning.relaxed_simd_deterministic = on;
+        self
+    }
+
+    /// Whether small functions are inlined. Default on.
+    pub fn inlining(&mut self, on: bool) -> &mut Config {
+        self.tuning.inlining = on;
+        self
+    }
+
+    /// Whether guard pages may replace bounds checks. Default on; without them each memory takes
+    /// little address space and each access a check.
+    pub fn guard_pages(&mut self, on: bool) -> &mut Config {
+        self.tuning.guard_pages = on;
+        self
+    }
+
+    /// Whether explicit bounds checks also hold under speculation. Default on.
+    pub fn spectre_checks(&mut self, on: bool) -> &mut Config {
+        self.tuning.spectre_checks = on;
+        self
+    }
+
+    /// Inaccessible address space behind each memory, in bytes. Default 32 MiB. Accesses with a
+    /// larger static offset are checked.
+    pub fn memory_guard_bytes(&mut self, bytes: u64) -> &mut Config {
+        self.tuning.memory_guard_bytes = bytes.next_multiple_of(64 << 10);
+        self
+    }
+
+    /// Frames that an error's backtrace holds at most; 0 for none. Default 64.
+    pub fn backtrace_frames(&mut self, frames: usize) -> &mut Config {
+        self.backtrace_frames = frames;
+        self
+    }
+
+    /// Whether DWARF sections are kept, for files and lines in backtraces. Default on.
+    pub fn debug_info(&mut self, on: bool) -> &mut Config {
+        self.keep_debug_info = on;
+        self
+    }
+}

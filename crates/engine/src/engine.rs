@@ -1,0 +1,117 @@
+//! `Engine`: what modules and stores share. Cheap to clone; safe to share between threads.
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use selkie_compile::Compiler;
+use selkie_module::{FuncType as RawFuncType, TypeId, TypeRegistry};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// A configured engine: compiles modules, knows their types.
+///
+/// ```
+/// let engine = selkie_engine::Engine::default();
+/// let module = selkie_engine::Module::new(&engine, "(module)")?;
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    types: RwLock<TypeRegistry>,
+    compiler: OnceLock<Result<Box<dyn Compiler>, String>>,
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::new(&Config::default()).expect("the default configuration fits every host")
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine with these choices.
+    ///
+    /// # Errors
+    /// The signal handlers that turn faults into traps cannot be installed.
+    pub fn new(config: &Config) -> Result<Engine> {
+        selkie_vm::install_handlers()?;
+        Ok(Engine {
+            inner: Arc::new(Inner {
+                config: config.clone(),
+                types: RwLock::default(),
+                compiler: OnceLock::new(),
+            }),
+        })
+    }
+
+    /// The choices.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Whether two handles are the same engine.
+    pub fn same(a: &Engine, b: &Engine) -> bool {
+        Arc::ptr_eq(&a.inner, &b.inner)
+    }
+
+    pub(crate) fn types(&self) -> RwLockReadGuard<'_, TypeRegistry> {
+        self.inner.types.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn types_mut(&self) -> RwLockWriteGuard<'_, TypeRegistry> {
+        self.inner.types.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn register_func_type(&self, ty: &RawFuncType) -> TypeId {
+        self.types_mut().register_func(ty.clone())
+    }
+
+    pub(crate) fn func_type(&self, id: TypeId) -> RawFuncType {
+        self.types().get(id).as_func().cloned().unwrap_or_default()
+    }
+
+    /// The compiler; made at first use, so that running artifacts never pays for it.
+    pub(crate) fn compiler(&self) -> Result<&dyn Compiler> {
+        let made = self.inner.compiler.get_or_init(new_compiler);
+        match made {
+            Ok(compiler) => Ok(&**compiler),
+            Err(why) => Err(Error::new(ErrorKind::Unsupported, why.clone())),
+        }
+    }
+
+    /// What must agree for an artifact to be run by this engine: version, target, compiler and
+    /// every choice that shapes code.
+    pub(crate) fn fingerprint(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let tuning = &self.inner.config.tuning;
+        format!("selkie {version}; {}; {tuning:?}", compiler_fingerprint())
+    }
+}
+
+#[cfg(feature = "optimizing")]
+fn new_compiler() -> Result<Box<dyn Compiler>, String> {
+    Ok(Box::new(selkie_optimizing::OptimizingCompiler::new()?))
+}
+
+#[cfg(not(feature = "optimizing"))]
+fn new_compiler() -> Result<Box<dyn Compiler>, String> {
+    Err("this build has no compiler: it runs artifacts made by `selkie compile` only".into())
+}
+
+#[cfg(feature = "optimizing")]
+fn compiler_fingerprint() -> String {
+    selkie_optimizing::fingerprint()
+}
+
+#[cfg(not(feature = "optimizing"))]
+fn compiler_fingerprint() -> String {
+    std::env::consts::ARCH.into()
+}

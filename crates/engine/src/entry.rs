@@ -1,0 +1,242 @@
+//! The way from machine code into the engine: builtin entries and host functions.
+//!
+//! One of three files of this crate that may use `unsafe`. A context becomes a store and an
+//! instance in exactly one place here, [`enter`]. Nothing unwinds out of these functions: an error
+//! or a panic is put aside, everything is dropped, and only then the call is unwound.
+
+#![allow(unsafe_code)]
+
+use crate::backtrace::WasmBacktrace;
+use crate::builtins;
+use crate::error::{Error, Result};
+use crate::func::enter::{ArgReader, ResultWriter};
+use crate::func::host::{Caller, HostFunc};
+use crate::func::{WasmParams, WasmResults, WasmRet};
+use crate::store::{InstanceId, StoreBox, StoreContextMut, StoreInner};
+use crate::types::FuncType;
+use crate::values::Val;
+use selkie_module::TrapCode;
+use selkie_module::layout::context;
+use selkie_vm::{CallRegs, StoreRuntime, VMContext, VMHostContext, VMHostFunc};
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+// SAFETY: a host function consists of a closure that is `Send`, a type, and code addresses.
+unsafe impl Send for HostFunc {}
+// SAFETY: as above, and the closure is `Sync`.
+unsafe impl Sync for HostFunc {}
+// SAFETY: addresses in a store lead to memory that the store owns; a store is used by one thread
+// at a time, and nothing in it depends on which one.
+unsafe impl Send for StoreInner {}
+// SAFETY: shared access to a store only reads.
+unsafe impl Sync for StoreInner {}
+// SAFETY: contexts in a module are addresses of code that it owns and never writes.
+unsafe impl Send for crate::module::ModuleInner {}
+// SAFETY: as above.
+unsafe impl Sync for crate::module::ModuleInner {}
+
+/// Runs a builtin for the instance whose context machine code passed.
+///
+/// # Safety
+/// `context` is the context of a live instance, passed by its machine code.
+unsafe fn enter<R>(
+    context: *mut VMContext,
+    f: impl FnOnce(&mut StoreInner, InstanceId) -> Result<R, TrapCode>,
+) -> R {
+    // SAFETY: by contract; while machine code runs the store is borrowed by the call that entered
+    // it, which reaches it only through this very pointer.
+    let (runtime, store, id) = unsafe {
+        let runtime = (*context).store;
+        let store = &mut *(*runtime).vm.owner.cast::<StoreInner>();
+        (runtime, store, InstanceId((*context).instance as u32))
+    };
+    let done = catch_unwind(AssertUnwindSafe(|| f(store, id)));
+    match done {
+        Ok(Ok(value)) => value,
+        // SAFETY: this host code was called by the store's machine code, and nothing in this
+        // frame has anything left to drop.
+        Ok(Err(code)) => unsafe { selkie_vm::raise_trap(runtime, code) },
+        // SAFETY: as above; the payload is moved.
+        Err(payload) => unsafe { selkie_vm::raise_payload(runtime, payload) },
+    }
+}
+
+macro_rules! machine_type {
+    (i32) => { u32 };
+    (i64) => { u64 };
+    (ptr) => { u64 };
+}
+
+macro_rules! define_entries {
+    ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $ret:ident)?;)*) => {
+        mod entries {
+            use super::*;
+            $(
+                /// # Safety
+                /// Called by a builtin stub only.
+                pub(super) unsafe extern "C" fn $name(
+                    context: *mut VMContext,
+                    $($param: machine_type!($ty),)*
+                ) $(-> machine_type!($ret))? {
+                    // SAFETY: stubs pass the context of the instance whose code called them.
+                    unsafe { enter(context, |store, id| builtins::$name(store, id, $($param),*)) }
+                }
+            )*
+        }
+
+        /// The entries by their place in the table, for the stubs.
+        pub(crate) fn builtin_impls() -> *const *const u8 {
+            struct Table([*const u8; [$(stringify!($name)),*].len()]);
+            // SAFETY: the table holds code addresses only.
+            unsafe impl Sync for Table {}
+            static TABLE: Table = Table([$(entries::$name as *const u8),*]);
+            TABLE.0.as_ptr()
+        }
+    };
+}
+
+selkie_module::for_each_builtin!(define_entries);
+
+/// A host function from a closure over tuples.
+pub(crate) fn typed<T, P, R, F>(ty: FuncType, func: F) -> HostFunc
+where
+    T: 'static,
+    P: WasmParams + 'static,
+    R: WasmRet + 'static,
+    F: Fn(Caller<'_, T>, P) -> R + Send + Sync + 'static,
+{
+    let vm = VMHostFunc { entry: typed_entry::<T, P, R, F>, direct: std::ptr::null() };
+    HostFunc::new(ty, vm, Box::new(func))
+}
+
+/// # Safety
+/// Called by a host call stub only, with the context of a function made by [`typed`] with the
+/// same types, in a store whose data is a `T`.
+unsafe extern "C" fn typed_entry<T, P, R, F>(
+    context: *mut VMHostContext,
+    regs: *mut CallRegs,
+    stack: *const u8,
+) -> u32
+where
+    T: 'static,
+    P: WasmParams + 'static,
+    R: WasmRet + 'static,
+    F: Fn(Caller<'_, T>, P) -> R + Send + Sync + 'static,
+{
+    // SAFETY: by contract; `regs` is the stub's own block.
+    unsafe {
+        host_call::<T>(context, |func, mut caller| {
+            let in_area = <R::Ok as WasmResults>::IN_AREA;
+            let closure = func.closure().downcast_ref::<F>();
+            let closure = closure.expect("the entry was chosen for this closure");
+            let mut reader = ArgReader::new(in_area, &*regs, stack);
+            let params = P::read(&mut reader, caller.store.inner());
+            let stack_bytes = reader.stack_bytes();
+            let again = Caller {
+                store: StoreContextMut { contents: caller.store.contents },
+                instance: caller.instance,
+            };
+            let results = closure(again, params).into_result()?;
+            let mut writer = ResultWriter::new(in_area, &mut *regs);
+            results.write(&mut writer, caller.store.inner());
+            Ok(stack_bytes)
+        })
+    }
+}
+
+type Untyped<T> = dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync;
+
+/// A host function over values.
+pub(crate) fn untyped<T: 'static>(
+    ty: FuncType,
+    func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+) -> HostFunc {
+    let vm = VMHostFunc { entry: untyped_entry::<T>, direct: std::ptr::null() };
+    let func: Box<Untyped<T>> = Box::new(func);
+    HostFunc::new(ty, vm, Box::new(func))
+}
+
+/// # Safety
+/// As [`typed_entry`], for [`untyped`].
+unsafe extern "C" fn untyped_entry<T: 'static>(
+    context: *mut VMHostContext,
+    regs: *mut CallRegs,
+    stack: *const u8,
+) -> u32 {
+    // SAFETY: by contract; `regs` is the stub's own block.
+    unsafe {
+        host_call::<T>(context, |func, mut caller| {
+            let ty = func.ty();
+            let in_area = selkie_module::abi::uses_result_area(ty.results());
+            let closure = func.closure().downcast_ref::<Box<Untyped<T>>>();
+            let closure = closure.expect("the entry was chosen for this closure");
+            let store = caller.store.inner();
+            let mut reader = ArgReader::new(in_area, &*regs, stack);
+            let params: Vec<Val> =
+                ty.params().iter().map(|t| Val::from_raw(reader.take(*t), *t, store)).collect();
+            let stack_bytes = reader.stack_bytes();
+            let default = |t: &selkie_module::ValType| Val::default_for(*t).unwrap_or(Val::I32(0));
+            let mut results: Vec<Val> = ty.results().iter().map(default).collect();
+            let again = Caller {
+                store: StoreContextMut { contents: caller.store.contents },
+                instance: caller.instance,
+            };
+            closure(again, &params, &mut results)?;
+            let store = caller.store.inner();
+            let mut writer = ResultWriter::new(in_area, &mut *regs);
+            for (value, expected) in results.iter().zip(ty.results()) {
+                if !value.matches(store, *expected) {
+                    let message = format!("a host function returned a value not of type {expected}");
+                    return Err(Error::msg(message));
+                }
+                writer.put(*expected, value.to_raw(store)?);
+            }
+            Ok(stack_bytes)
+        })
+    }
+}
+
+/// # Safety
+/// `context` is a live host context in a store whose data is a `T`, passed by a host call stub.
+unsafe fn host_call<T: 'static>(
+    context: *mut VMHostContext,
+    f: impl FnOnce(&HostFunc, Caller<'_, T>) -> Result<u32>,
+) -> u32 {
+    // SAFETY: by contract; see `enter` for the borrow of the store. `VMHostFunc` is the head of a
+    // `HostFunc`, which the store keeps alive.
+    let (runtime, func, store, instance) = unsafe {
+        let VMHostContext { store: runtime, func, caller, .. } = *context;
+        let store = &mut *(*runtime).vm.owner.cast::<StoreBox<T>>();
+        let instance = (!caller.is_null()).then(|| InstanceId((*caller).instance as u32));
+        (runtime, &*func.cast::<HostFunc>(), store, instance)
+    };
+    let caller = Caller { store: StoreContextMut { contents: store }, instance };
+    let done = catch_unwind(AssertUnwindSafe(|| f(func, caller)));
+    let payload: Box<dyn std::any::Any + Send> = match done {
+        Ok(Ok(stack_bytes)) => return stack_bytes,
+        Ok(Err(error)) => Box::new(with_backtrace(runtime, error)),
+        Err(panic) => panic,
+    };
+    // SAFETY: this host code was called by the store's machine code; all that was made here has
+    // been dropped or moved into the payload.
+    unsafe { selkie_vm::raise_payload(runtime, payload) }
+}
+
+/// An error of a host function, with the frames that called it.
+#[cold]
+fn with_backtrace(runtime: *const StoreRuntime, error: Error) -> Error {
+    let mut frames = Vec::new();
+    // SAFETY: called by host code that the store's machine code called, on its thread.
+    unsafe {
+        let limit = (*runtime).backtrace_frames();
+        if limit > 0 {
+            selkie_vm::capture(runtime, |frame| {
+                frames.push(frame);
+                if frames.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+        }
+    }
+    error.with_backtrace(WasmBacktrace::resolve(&frames))
+}
+
+const _: () = assert!(context::MAGIC == 0);

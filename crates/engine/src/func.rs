@@ -1,0 +1,157 @@
+//! Functions: handles, typed and untyped calls, host functions.
+
+pub(crate) mod enter;
+pub(crate) mod host;
+mod typed;
+mod wasm_ty;
+
+pub use host::{Caller, IntoFunc, WasmRet};
+pub use typed::TypedFunc;
+pub use wasm_ty::{WasmParams, WasmResults, WasmTy};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{AsContext, AsContextMut, HostFuncEntry, StoreId, StoreInner};
+use crate::types::FuncType;
+use crate::values::Val;
+use selkie_module::TypeId;
+use selkie_module::layout::context;
+use selkie_vm::{VMFuncRef, VMHostContext};
+use std::sync::Arc;
+
+/// A function of a store: WebAssembly's or the host's.
+///
+/// ```
+/// use selkie_engine::{Engine, Func, Store, Val};
+/// let mut store = Store::new(&Engine::default(), ());
+/// let double = Func::wrap(&mut store, |x: i32| x * 2);
+/// let mut results = [Val::I32(0)];
+/// double.call(&mut store, &[Val::I32(21)], &mut results)?;
+/// assert_eq!(results[0].i32(), Some(42));
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Func {
+    store: StoreId,
+    /// Address of the `VMFuncRef`.
+    address: usize,
+}
+
+impl Func {
+    /// A host function from a closure whose types say the function's type. The closure may take a
+    /// [`Caller`] first, and may return a `Result`.
+    pub fn wrap<T: 'static, Params, Results>(
+        mut store: impl AsContextMut<Data = T>,
+        func: impl IntoFunc<T, Params, Results>,
+    ) -> Func {
+        let mut context = store.as_context_mut();
+        let func = func.into_host_func(context.engine());
+        context.inner().add_host_func(Arc::new(func))
+    }
+
+    /// A host function of a type known only at run time.
+    pub fn new<T: 'static>(
+        mut store: impl AsContextMut<Data = T>,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Func {
+        let mut context = store.as_context_mut();
+        let func = host::HostFunc::untyped(context.engine(), ty, func);
+        context.inner().add_host_func(Arc::new(func))
+    }
+
+    pub(crate) fn from_raw(store: StoreId, address: usize) -> Option<Func> {
+        (address != 0).then_some(Func { store, address })
+    }
+
+    pub(crate) fn raw(&self) -> usize {
+        self.address
+    }
+
+    pub(crate) fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// Its type.
+    pub fn ty(&self, store: impl AsContext) -> FuncType {
+        let context = store.as_context();
+        context.inner().assert_owns(self.store);
+        let id = context.inner().func_ref(*self).map_or(0, |f| f.type_id);
+        FuncType::from_id(&context.inner().engine, TypeId(id))
+    }
+
+    /// Calls with values.
+    ///
+    /// # Errors
+    /// The numbers or types of values do not fit; the call traps or a host function fails.
+    pub fn call(
+        &self,
+        mut store: impl AsContextMut,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        let func = inner.func_ref(*self)?;
+        let ty = FuncType::from_id(&inner.engine, TypeId(func.type_id));
+        if params.len() != ty.params().len() || results.len() != ty.results().len() {
+            let message = format!(
+                "the function has type {ty}; it was called with {} parameters and room for {} results",
+                params.len(),
+                results.len()
+            );
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        for (i, (value, expected)) in params.iter().zip(ty.params()).enumerate() {
+            if !value.matches(inner, *expected) {
+                let message = format!("parameter {i} is not of type {expected}");
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
+        }
+        enter::call_untyped(inner, &func, &ty, params, results)
+    }
+
+    /// The function with its types checked once, for fast calls.
+    ///
+    /// # Errors
+    /// The function has another type.
+    pub fn typed<P: WasmParams, R: WasmResults>(
+        &self,
+        store: impl AsContext,
+    ) -> Result<TypedFunc<P, R>> {
+        let ty = self.ty(&store);
+        let context = store.as_context();
+        let matches = |wanted: &[selkie_module::ValType], have: &[selkie_module::ValType]| {
+            let types = context.inner().engine.types();
+            wanted.len() == have.len()
+                && wanted.iter().zip(have).all(|(w, h)| types.val_matches(*w, *h))
+        };
+        if matches(&P::types(), ty.params()) && matches(ty.results(), &R::types()) {
+            return Ok(TypedFunc::new(*self));
+        }
+        let wanted = FuncType::new(&context.inner().engine, P::types(), R::types());
+        let message = format!("the function has type {ty}, not {wanted}");
+        Err(Error::new(ErrorKind::Link, message))
+    }
+}
+
+impl StoreInner {
+    pub(crate) fn add_host_func(&mut self, func: Arc<host::HostFunc>) -> Func {
+        let context = VMHostContext {
+            magic: context::MAGIC_HOST,
+            store: &raw mut self.runtime,
+            func: func.vm(),
+            caller: std::ptr::null_mut(),
+        };
+        let func_ref = VMFuncRef {
+            code: func.stub(),
+            context: std::ptr::null_mut(),
+            type_id: func.ty().id.0,
+        };
+        let mut entry = Box::new(HostFuncEntry { context, func_ref });
+        entry.func_ref.context = (&raw mut entry.context).cast();
+        let address = &raw const entry.func_ref as usize;
+        self.host.funcs.push(entry);
+        self.host.keep.push(func);
+        Func { store: self.id, address }
+    }
+}

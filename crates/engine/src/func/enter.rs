@@ -1,0 +1,301 @@
+//! The jump into machine code, and the reading and writing of its arguments and results.
+//!
+//! One of three files of this crate that may use `unsafe`. Where a value lives is told by
+//! `selkie_module::abi` alone; this file only follows it.
+
+#![allow(unsafe_code)]
+
+use super::{WasmParams, WasmResults};
+use crate::backtrace::WasmBacktrace;
+use crate::error::{Error, Result};
+use crate::store::StoreInner;
+use crate::types::FuncType;
+use crate::values::Val;
+use selkie_module::ValType;
+use selkie_module::abi::{ArgCursor, FuncAbi, Loc, RESULT_SLOT_BYTES, RegClass};
+use selkie_vm::{CallRegs, RegSet, Unwind, VMFuncRef};
+use std::mem::MaybeUninit;
+
+/// Stack arguments of a typed call at most: all parameters of the longest tuple, as vectors.
+const STACK_SLOTS: usize = 18;
+
+/// Writes the arguments of a call.
+pub struct ArgWriter<'c> {
+    cursor: ArgCursor,
+    regs: &'c mut MaybeUninit<CallRegs>,
+    stack: &'c mut [MaybeUninit<u128>; STACK_SLOTS],
+}
+
+impl ArgWriter<'_> {
+    /// Writes the next argument.
+    #[inline(always)]
+    pub fn put(&mut self, ty: ValType, raw: u128) {
+        let loc = self.cursor.next(RegClass::of(ty), matches!(ty, ValType::V128));
+        // SAFETY: the cursor hands out register numbers below the arrays' lengths, and memory
+        // places inside `STACK_SLOTS` slots, as no tuple is longer.
+        unsafe {
+            let regs = self.regs.as_mut_ptr();
+            match loc {
+                Loc::Int(i) => (*regs).ints[i as usize] = raw as u64,
+                Loc::Float(i) => (*regs).floats[i as usize] = raw,
+                Loc::Memory(at) => write_memory(self.stack.as_mut_ptr().cast(), at, ty, raw),
+            }
+        }
+    }
+}
+
+/// Reads the results of a call.
+pub struct ResultReader<'c> {
+    regs: &'c MaybeUninit<CallRegs>,
+    area: Option<&'c [u128]>,
+    ints: usize,
+    floats: usize,
+    index: usize,
+}
+
+impl ResultReader<'_> {
+    /// Reads the next result.
+    #[inline(always)]
+    pub fn take(&mut self, ty: ValType) -> u128 {
+        self.index += 1;
+        if let Some(area) = self.area {
+            return narrow(area[self.index - 1], ty);
+        }
+        // SAFETY: the call wrote the registers that its type's results travel in.
+        let regs = unsafe { &*self.regs.as_ptr() };
+        match RegClass::of(ty) {
+            RegClass::Int => {
+                self.ints += 1;
+                u128::from(regs.ints[self.ints - 1])
+            }
+            RegClass::Float => {
+                self.floats += 1;
+                narrow(regs.floats[self.floats - 1], ty)
+            }
+        }
+    }
+}
+
+/// Reads the arguments that WebAssembly passed to a host function.
+pub struct ArgReader<'c> {
+    cursor: ArgCursor,
+    regs: &'c CallRegs,
+    stack: *const u8,
+}
+
+impl<'c> ArgReader<'c> {
+    /// # Safety
+    /// `stack` points to the stack arguments of a call of the type that will be read.
+    pub(crate) unsafe fn new(has_area: bool, regs: &'c CallRegs, stack: *const u8) -> Self {
+        ArgReader { cursor: ArgCursor::new(has_area), regs, stack }
+    }
+
+    /// Reads the next argument.
+    #[inline(always)]
+    pub fn take(&mut self, ty: ValType) -> u128 {
+        let loc = self.cursor.next(RegClass::of(ty), matches!(ty, ValType::V128));
+        let raw = match loc {
+            Loc::Int(i) => u128::from(self.regs.ints[i as usize]),
+            Loc::Float(i) => self.regs.floats[i as usize],
+            // SAFETY: by the contract of `new`.
+            Loc::Memory(at) => unsafe { read_memory(self.stack, at, ty) },
+        };
+        narrow(raw, ty)
+    }
+
+    /// Bytes of stack arguments read so far.
+    pub(crate) fn stack_bytes(&self) -> u32 {
+        self.cursor.stack_bytes()
+    }
+}
+
+/// Writes the results of a host function.
+pub struct ResultWriter<'c> {
+    regs: &'c mut CallRegs,
+    area: Option<*mut u8>,
+    ints: usize,
+    floats: usize,
+    index: usize,
+}
+
+impl<'c> ResultWriter<'c> {
+    /// # Safety
+    /// Where results go to memory, the second integer argument in `regs` is still the address of
+    /// an area that is large enough.
+    pub(crate) unsafe fn new(in_area: bool, regs: &'c mut CallRegs) -> Self {
+        let area = in_area.then(|| regs.ints[1] as *mut u8);
+        ResultWriter { regs, area, ints: 0, floats: 0, index: 0 }
+    }
+
+    /// Writes the next result.
+    #[inline(always)]
+    pub fn put(&mut self, ty: ValType, raw: u128) {
+        self.index += 1;
+        if let Some(area) = self.area {
+            let at = (self.index - 1) as u32 * RESULT_SLOT_BYTES;
+            // SAFETY: by the contract of `new`.
+            return unsafe { write_memory(area, at, ty, raw) };
+        }
+        match RegClass::of(ty) {
+            RegClass::Int => {
+                self.regs.ints[self.ints] = raw as u64;
+                self.ints += 1;
+            }
+            RegClass::Float => {
+                self.regs.floats[self.floats] = raw;
+                self.floats += 1;
+            }
+        }
+    }
+}
+
+/// Keeps the bytes of the type; machine code leaves the others undefined.
+#[inline(always)]
+fn narrow(raw: u128, ty: ValType) -> u128 {
+    match ty {
+        ValType::I32 | ValType::F32 => u128::from(raw as u32),
+        ValType::I64 | ValType::F64 | ValType::Ref(_) => u128::from(raw as u64),
+        ValType::V128 => raw,
+    }
+}
+
+/// # Safety
+/// The place lies in writable memory.
+#[inline(always)]
+unsafe fn write_memory(base: *mut u8, at: u32, ty: ValType, raw: u128) {
+    // SAFETY: by contract; unaligned writes have no further condition.
+    unsafe {
+        let place = base.add(at as usize);
+        if matches!(ty, ValType::V128) {
+            place.cast::<u128>().write_unaligned(raw);
+        } else {
+            place.cast::<u64>().write_unaligned(raw as u64);
+        }
+    }
+}
+
+/// # Safety
+/// The place lies in readable memory.
+#[inline(always)]
+unsafe fn read_memory(base: *const u8, at: u32, ty: ValType) -> u128 {
+    // SAFETY: by contract; unaligned reads have no further condition.
+    unsafe {
+        let place = base.add(at as usize);
+        if matches!(ty, ValType::V128) {
+            place.cast::<u128>().read_unaligned()
+        } else {
+            u128::from(place.cast::<u64>().read_unaligned())
+        }
+    }
+}
+
+/// Calls a function whose type is `P -> R`.
+#[inline]
+pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
+    store: &mut StoreInner,
+    func: &VMFuncRef,
+    params: P,
+) -> Result<R> {
+    let mut regs = MaybeUninit::<CallRegs>::uninit();
+    let mut stack = [const { MaybeUninit::<u128>::uninit() }; STACK_SLOTS];
+    let mut area = [0u128; STACK_SLOTS];
+    // SAFETY: `regs` is a place to write to; the arrays in it are made of plain numbers.
+    unsafe {
+        (*regs.as_mut_ptr()).ints[0] = func.context as u64;
+        if R::IN_AREA {
+            (*regs.as_mut_ptr()).ints[1] = area.as_mut_ptr() as u64;
+        }
+    }
+    let cursor = ArgCursor::new(R::IN_AREA);
+    let mut writer = ArgWriter { cursor, regs: &mut regs, stack: &mut stack };
+    params.write(&mut writer, store);
+    let stack_bytes = writer.cursor.stack_bytes() as usize;
+    let has_floats = P::HAS_FLOATS || R::HAS_FLOATS;
+    let set = if has_floats { RegSet::All } else { RegSet::Int };
+    // SAFETY: the stack slots that count were written, up to padding, which is not read as values.
+    let stack_args = unsafe {
+        std::slice::from_raw_parts(stack.as_ptr().cast::<u8>(), stack_bytes)
+    };
+    jump(store, func.code, &mut regs, stack_args, set)?;
+    let area = R::IN_AREA.then_some(&area[..]);
+    let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };
+    Ok(R::read(&mut reader, store))
+}
+
+/// Calls a function with values that fit its type.
+pub(crate) fn call_untyped(
+    store: &mut StoreInner,
+    func: &VMFuncRef,
+    ty: &FuncType,
+    params: &[Val],
+    results: &mut [Val],
+) -> Result<()> {
+    let abi = FuncAbi::new(ty.raw());
+    let mut regs = CallRegs::ZERO;
+    let mut stack = vec![0u128; (abi.stack_bytes / 16) as usize];
+    let mut area = vec![0u128; (abi.result_area_bytes / RESULT_SLOT_BYTES) as usize];
+    regs.ints[0] = func.context as u64;
+    if !area.is_empty() {
+        regs.ints[1] = area.as_mut_ptr() as u64;
+    }
+    for ((value, loc), ty) in params.iter().zip(&abi.params).zip(ty.params()) {
+        let raw = value.to_raw(store)?;
+        match *loc {
+            Loc::Int(i) => regs.ints[i as usize] = raw as u64,
+            Loc::Float(i) => regs.floats[i as usize] = raw,
+            // SAFETY: the vector has room for all stack arguments of the type.
+            Loc::Memory(at) => unsafe { write_memory(stack.as_mut_ptr().cast(), at, *ty, raw) },
+        }
+    }
+    let mut regs = MaybeUninit::new(regs);
+    // SAFETY: the vector is initialised and this long.
+    let stack_args = unsafe {
+        std::slice::from_raw_parts(stack.as_ptr().cast::<u8>(), abi.stack_bytes as usize)
+    };
+    jump(store, func.code, &mut regs, stack_args, RegSet::All)?;
+    let area = (!area.is_empty()).then_some(&area[..]);
+    let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };
+    for (result, ty) in results.iter_mut().zip(ty.results()) {
+        *result = Val::from_raw(reader.take(*ty), *ty, store);
+    }
+    Ok(())
+}
+
+/// Calls a start function: no parameters, no results.
+pub(crate) fn call_start(store: &mut StoreInner, code: *const u8, context: *mut u8) -> Result<()> {
+    let mut regs = CallRegs::ZERO;
+    regs.ints[0] = context as u64;
+    jump(store, code, &mut MaybeUninit::new(regs), &[], RegSet::Int)
+}
+
+#[inline]
+fn jump(
+    store: &mut StoreInner,
+    code: *const u8,
+    regs: &mut MaybeUninit<CallRegs>,
+    stack_args: &[u8],
+    set: RegSet,
+) -> Result<()> {
+    let owner: *mut StoreInner = store;
+    // SAFETY: the store is exclusively borrowed for the whole call and is reached during it only
+    // through `owner`, from which host code derives its access; code and context come from a
+    // reference of this store, with arguments of its type; modules live as long as the store.
+    let done = unsafe {
+        (*owner).runtime.vm.owner = owner.cast();
+        selkie_vm::call(&raw mut (*owner).runtime, code, regs.as_mut_ptr(), stack_args, set)
+    };
+    done.map_err(|unwind| unwound(*unwind))
+}
+
+#[cold]
+fn unwound(unwind: Unwind) -> Error {
+    match unwind {
+        Unwind::Trap { code, frames } => {
+            Error::from(code).with_backtrace(WasmBacktrace::resolve(&frames))
+        }
+        Unwind::Payload(payload) => match payload.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(panic) => std::panic::resume_unwind(panic),
+        },
+    }
+}

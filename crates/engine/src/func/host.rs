@@ -1,0 +1,218 @@
+//! Host functions: closures that WebAssembly calls.
+
+use super::{Func, WasmParams, WasmResults, WasmTy};
+use crate::engine::Engine;
+use crate::entry;
+use crate::error::Result;
+use crate::global::Extern;
+use crate::instance::Instance;
+use crate::memory::Memory;
+use crate::store::{AsContext, AsContextMut, InstanceId, StoreContext, StoreContextMut};
+use crate::types::FuncType;
+use crate::values::Val;
+use selkie_module::ValType;
+use selkie_vm::VMHostFunc;
+use std::any::Any;
+
+/// A closure with what machine code needs to call it.
+#[repr(C)]
+pub struct HostFunc {
+    vm: VMHostFunc,
+    ty: FuncType,
+    /// Whether no parameter and no result is a float or vector.
+    ints_only: bool,
+    /// The closure, of the type that `vm.entry` expects.
+    closure: Box<dyn Any + Send + Sync>,
+}
+
+impl HostFunc {
+    pub(crate) fn new(
+        ty: FuncType,
+        vm: VMHostFunc,
+        closure: Box<dyn Any + Send + Sync>,
+    ) -> HostFunc {
+        let is_int = |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::Ref(_));
+        let ints_only = ty.params().iter().chain(ty.results()).all(is_int);
+        HostFunc { vm, ty, ints_only, closure }
+    }
+
+    /// A function of a type known only at run time.
+    pub(crate) fn untyped<T: 'static>(
+        engine: &Engine,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> HostFunc {
+        // The type may have been made for another engine.
+        let ty = FuncType::new(engine, ty.params().to_vec(), ty.results().to_vec());
+        entry::untyped(ty, func)
+    }
+
+    /// What machine code's way to the function begins with. The address is valid while the
+    /// function lives.
+    pub(crate) fn vm(&self) -> *const VMHostFunc {
+        &raw const self.vm
+    }
+
+    /// The code that machine code jumps to.
+    pub(crate) fn stub(&self) -> *const u8 {
+        if self.ints_only {
+            selkie_vm::host_call_stub_int()
+        } else {
+            selkie_vm::host_call_stub()
+        }
+    }
+
+    pub(crate) fn ty(&self) -> &FuncType {
+        &self.ty
+    }
+
+    pub(crate) fn closure(&self) -> &(dyn Any + Send + Sync) {
+        &*self.closure
+    }
+}
+
+// SAFETY-free: `VMHostFunc` holds code addresses only; see `entry` for the two assertions that
+// make host functions `Send` and `Sync`.
+
+/// What a host function knows of its call: the store, and the instance that calls.
+pub struct Caller<'a, T: 'static> {
+    pub(crate) store: StoreContextMut<'a, T>,
+    pub(crate) instance: Option<InstanceId>,
+}
+
+impl<T> Caller<'_, T> {
+    /// The embedder's data.
+    pub fn data(&self) -> &T {
+        self.store.data()
+    }
+
+    /// The embedder's data.
+    pub fn data_mut(&mut self) -> &mut T {
+        self.store.data_mut()
+    }
+
+    /// The store's engine.
+    pub fn engine(&self) -> &Engine {
+        self.store.engine()
+    }
+
+    /// An export of the instance that imported the function; `None` also when the host called.
+    pub fn get_export(&mut self, name: &str) -> Option<Extern> {
+        let instance = self.instance?;
+        self.store.inner().export(instance, name)
+    }
+
+    /// The memory that the calling instance exports as `memory`.
+    pub fn memory(&mut self) -> Option<Memory> {
+        self.get_export("memory")?.into_memory()
+    }
+
+    /// The instance that imported the function.
+    pub fn instance(&mut self) -> Option<Instance> {
+        let id = self.instance?;
+        Some(Instance::from_id(self.store.inner(), id))
+    }
+}
+
+impl<T> AsContext for Caller<'_, T> {
+    type Data = T;
+    fn as_context(&self) -> StoreContext<'_, T> {
+        self.store.as_context()
+    }
+}
+
+impl<T> AsContextMut for Caller<'_, T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        self.store.as_context_mut()
+    }
+}
+
+/// What a host function may return: results, or a `Result` of them.
+pub trait WasmRet {
+    /// The results.
+    type Ok: WasmResults;
+    #[doc(hidden)]
+    fn into_result(self) -> Result<Self::Ok>;
+}
+
+impl<R: WasmResults> WasmRet for R {
+    type Ok = R;
+    fn into_result(self) -> Result<R> {
+        Ok(self)
+    }
+}
+
+impl<R: WasmResults> WasmRet for Result<R> {
+    type Ok = R;
+    fn into_result(self) -> Result<R> {
+        self
+    }
+}
+
+/// Closures that can be host functions: up to 17 parameters, optionally a [`Caller`] first.
+pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
+    #[doc(hidden)]
+    fn into_host_func(self, engine: &Engine) -> HostFunc;
+}
+
+fn type_of<P: WasmParams, R: WasmRet>(engine: &Engine) -> FuncType {
+    FuncType::new(engine, P::types(), <R::Ok as WasmResults>::types())
+}
+
+macro_rules! into_func {
+    ($(($($name:ident),*);)*) => {$(
+        #[allow(non_snake_case)]
+        impl<T: 'static, F, R, $($name),*> IntoFunc<T, ($($name,)*), R> for F
+        where
+            F: Fn($($name),*) -> R + Send + Sync + 'static,
+            R: WasmRet + 'static,
+            $($name: WasmTy,)*
+        {
+            fn into_host_func(self, engine: &Engine) -> HostFunc {
+                let ty = type_of::<($($name,)*), R>(engine);
+                entry::typed(ty, move |_: Caller<'_, T>, ($($name,)*): ($($name,)*)| self($($name),*))
+            }
+        }
+
+        #[allow(non_snake_case)]
+        impl<T: 'static, F, R, $($name),*> IntoFunc<T, (Caller<'_, T>, $($name,)*), R> for F
+        where
+            F: Fn(Caller<'_, T>, $($name),*) -> R + Send + Sync + 'static,
+            R: WasmRet + 'static,
+            $($name: WasmTy,)*
+        {
+            fn into_host_func(self, engine: &Engine) -> HostFunc {
+                let ty = type_of::<($($name,)*), R>(engine);
+                entry::typed(ty, move |caller: Caller<'_, T>, ($($name,)*): ($($name,)*)| {
+                    self(caller, $($name),*)
+                })
+            }
+        }
+    )*};
+}
+
+into_func! {
+    ();
+    (A1);
+    (A1, A2);
+    (A1, A2, A3);
+    (A1, A2, A3, A4);
+    (A1, A2, A3, A4, A5);
+    (A1, A2, A3, A4, A5, A6);
+    (A1, A2, A3, A4, A5, A6, A7);
+    (A1, A2, A3, A4, A5, A6, A7, A8);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17);
+}
+
+/// A linker's function as a handle of a store.
+pub(crate) fn into_func(store: &mut crate::store::StoreInner, func: &std::sync::Arc<HostFunc>) -> Func {
+    store.add_host_func(func.clone())
+}

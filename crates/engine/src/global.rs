@@ -1,0 +1,181 @@
+//! Globals, tags, and what can be imported or exported.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::func::Func;
+use crate::memory::Memory;
+use crate::raw;
+use crate::store::{AsContext, AsContextMut, StoreId};
+use crate::table::Table;
+use crate::types::{ExternType, FuncType};
+use crate::values::Val;
+use selkie_module::{GlobalType, TypeId};
+use selkie_vm::{VMGlobal, VMTag};
+
+/// A global of a store.
+///
+/// ```
+/// use selkie_engine::{Engine, Global, GlobalType, Store, Val, ValType};
+/// let mut store = Store::new(&Engine::default(), ());
+/// let ty = GlobalType { content: ValType::I32, mutable: true, shared: false };
+/// let global = Global::new(&mut store, ty, Val::I32(1))?;
+/// global.set(&mut store, Val::I32(2))?;
+/// assert_eq!(global.get(&mut store).i32(), Some(2));
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Global {
+    pub(crate) store: StoreId,
+    /// Address of the `VMGlobal`.
+    pub(crate) address: usize,
+    pub(crate) ty: GlobalType,
+}
+
+impl Global {
+    /// A global of the host's.
+    ///
+    /// # Errors
+    /// The value is not of the type.
+    pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        if !value.matches(inner, ty.content) {
+            return Err(mismatch(&ty));
+        }
+        let bytes = value.to_raw(inner)?.to_le_bytes();
+        let global = Box::new(VMGlobal { bytes });
+        let address = &raw const *global as usize;
+        inner.host.globals.push(global);
+        Ok(Global { store: inner.id, address, ty })
+    }
+
+    /// Its type.
+    pub fn ty(&self, store: impl AsContext) -> GlobalType {
+        store.as_context().inner().assert_owns(self.store);
+        self.ty
+    }
+
+    /// Its value.
+    pub fn get(&self, mut store: impl AsContextMut) -> Val {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.assert_owns(self.store);
+        let value = raw::read_global(self.address as *const VMGlobal);
+        Val::from_raw(value, self.ty.content, inner)
+    }
+
+    /// Writes its value.
+    ///
+    /// # Errors
+    /// The global is immutable; the value is not of its type.
+    pub fn set(&self, mut store: impl AsContextMut, value: Val) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.check(self.store)?;
+        if !self.ty.mutable {
+            return Err(Error::new(ErrorKind::Invalid, "the global is immutable"));
+        }
+        if !value.matches(inner, self.ty.content) {
+            return Err(mismatch(&self.ty));
+        }
+        raw::write_global(self.address as *mut VMGlobal, value.to_raw(inner)?);
+        Ok(())
+    }
+}
+
+fn mismatch(ty: &GlobalType) -> Error {
+    let message = format!("the value is not of the global's type {}", ty.content);
+    Error::new(ErrorKind::Invalid, message)
+}
+
+/// A tag of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    pub(crate) store: StoreId,
+    /// Address of the `VMTag`.
+    pub(crate) address: usize,
+    pub(crate) type_id: TypeId,
+}
+
+impl Tag {
+    /// A tag of the host's.
+    pub fn new(mut store: impl AsContextMut, ty: &FuncType) -> Tag {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        let tag = Box::new(VMTag { id: inner.next_tag });
+        inner.next_tag += 1;
+        let address = &raw const *tag as usize;
+        inner.host.tags.push(tag);
+        Tag { store: inner.id, address, type_id: ty.id }
+    }
+
+    /// Its type.
+    pub fn ty(&self, store: impl AsContext) -> FuncType {
+        FuncType::from_id(&store.as_context().inner().engine, self.type_id)
+    }
+}
+
+/// Anything that can be imported or exported.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)] // the variants are the specification's words
+pub enum Extern {
+    Func(Func),
+    Table(Table),
+    Memory(Memory),
+    Global(Global),
+    Tag(Tag),
+}
+
+impl Extern {
+    /// The function, if it is one.
+    pub fn into_func(self) -> Option<Func> {
+        if let Extern::Func(f) = self { Some(f) } else { None }
+    }
+
+    /// The memory, if it is one.
+    pub fn into_memory(self) -> Option<Memory> {
+        if let Extern::Memory(m) = self { Some(m) } else { None }
+    }
+
+    /// The table, if it is one.
+    pub fn into_table(self) -> Option<Table> {
+        if let Extern::Table(t) = self { Some(t) } else { None }
+    }
+
+    /// The global, if it is one.
+    pub fn into_global(self) -> Option<Global> {
+        if let Extern::Global(g) = self { Some(g) } else { None }
+    }
+
+    /// Its type.
+    pub fn ty(&self, store: impl AsContext) -> ExternType {
+        match self {
+            Extern::Func(f) => ExternType::Func(f.ty(store)),
+            Extern::Table(t) => ExternType::Table(t.ty(store)),
+            Extern::Memory(m) => ExternType::Memory(m.ty(store)),
+            Extern::Global(g) => ExternType::Global(g.ty(store)),
+            Extern::Tag(t) => ExternType::Tag(t.ty(store)),
+        }
+    }
+
+    pub(crate) fn store(&self) -> StoreId {
+        match self {
+            Extern::Func(f) => f.store(),
+            Extern::Table(t) => t.store,
+            Extern::Memory(m) => m.store,
+            Extern::Global(g) => g.store,
+            Extern::Tag(t) => t.store,
+        }
+    }
+}
+
+macro_rules! from_handle {
+    ($($handle:ident),*) => {$(
+        impl From<$handle> for Extern {
+            fn from(handle: $handle) -> Extern {
+                Extern::$handle(handle)
+            }
+        }
+    )*};
+}
+
+from_handle!(Func, Table, Memory, Global, Tag);

@@ -1,0 +1,162 @@
+//! `Instance`: a module with its state in a store.
+
+pub(crate) mod create;
+pub(crate) mod state;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
+use crate::global::{Extern, Global, Tag};
+use crate::linker::check_imports;
+use crate::memory::Memory;
+use crate::module::Module;
+use crate::store::{AsContextMut, InstanceId, StoreId, StoreInner};
+use crate::table::Table;
+use create::Import;
+use selkie_module::EntityIndex;
+use selkie_module::registry::canonical;
+
+/// An instance of a module. A handle: the instance lives as long as its store.
+///
+/// ```
+/// use selkie_engine::{Engine, Instance, Module, Store};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module
+///     (func (export "add") (param i32 i32) (result i32)
+///         local.get 0 local.get 1 i32.add))"#)?;
+/// let mut store = Store::new(&engine, ());
+/// let instance = Instance::new(&mut store, &module, &[])?;
+/// let add = instance.get_typed_func::<(i32, i32), i32>(&mut store, "add")?;
+/// assert_eq!(add.call(&mut store, (2, 3))?, 5);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instance {
+    store: StoreId,
+    id: InstanceId,
+}
+
+impl Instance {
+    /// Instantiates with imports in the module's order, and runs the start function.
+    ///
+    /// # Errors
+    /// Imports are missing or do not match; a limit; a trap while initialising or starting.
+    pub fn new(
+        mut store: impl AsContextMut,
+        module: &Module,
+        imports: &[Extern],
+    ) -> Result<Instance> {
+        let mut context = store.as_context_mut();
+        let imports: Vec<Import> = imports.iter().copied().map(Import::Extern).collect();
+        check_imports(context.inner(), module, &imports)?;
+        Instance::from_checked(context.inner(), module, &imports)
+    }
+
+    pub(crate) fn from_checked(
+        store: &mut StoreInner,
+        module: &Module,
+        imports: &[Import],
+    ) -> Result<Instance> {
+        let (id, start) = create::create(store, module, imports)?;
+        if let Some(start) = start {
+            let (code, context) = store.instance(id).callee(start);
+            crate::func::enter::call_start(store, code, context)?;
+        }
+        Ok(Instance { store: store.id, id })
+    }
+
+    pub(crate) fn from_id(store: &StoreInner, id: InstanceId) -> Instance {
+        Instance { store: store.id, id }
+    }
+
+    /// The module it was made from.
+    pub fn module(&self, store: impl crate::store::AsContext) -> Module {
+        let context = store.as_context();
+        context.inner().assert_owns(self.store);
+        Module { inner: context.inner().instance(self.id).module.clone() }
+    }
+
+    /// An export.
+    pub fn get_export(&self, mut store: impl AsContextMut, name: &str) -> Option<Extern> {
+        let mut context = store.as_context_mut();
+        context.inner().assert_owns(self.store);
+        context.inner().export(self.id, name)
+    }
+
+    /// An exported function.
+    pub fn get_func(&self, store: impl AsContextMut, name: &str) -> Option<Func> {
+        self.get_export(store, name)?.into_func()
+    }
+
+    /// An exported function with its types checked once.
+    ///
+    /// # Errors
+    /// There is no such function, or it has another type.
+    pub fn get_typed_func<P: WasmParams, R: WasmResults>(
+        &self,
+        mut store: impl AsContextMut,
+        name: &str,
+    ) -> Result<TypedFunc<P, R>> {
+        let func = self.get_func(&mut store, name).ok_or_else(|| {
+            Error::new(ErrorKind::Link, format!("no function is exported as `{name}`"))
+        })?;
+        func.typed(&store).map_err(|e| e.context(format!("`{name}`")))
+    }
+
+    /// An exported memory.
+    pub fn get_memory(&self, store: impl AsContextMut, name: &str) -> Option<Memory> {
+        self.get_export(store, name)?.into_memory()
+    }
+
+    /// An exported table.
+    pub fn get_table(&self, store: impl AsContextMut, name: &str) -> Option<Table> {
+        self.get_export(store, name)?.into_table()
+    }
+
+    /// An exported global.
+    pub fn get_global(&self, store: impl AsContextMut, name: &str) -> Option<Global> {
+        self.get_export(store, name)?.into_global()
+    }
+
+    /// All exports, in the module's order.
+    pub fn exports(&self, mut store: impl AsContextMut) -> Vec<(String, Extern)> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.assert_owns(self.store);
+        let module = inner.instance(self.id).module.clone();
+        let exports = module.info.exports.iter();
+        exports.map(|e| (e.name.clone(), inner.entity(self.id, e.index))).collect()
+    }
+}
+
+impl StoreInner {
+    /// An export of an instance.
+    pub(crate) fn export(&mut self, id: InstanceId, name: &str) -> Option<Extern> {
+        let index = *self.instance(id).module.exports.get(name)?;
+        Some(self.entity(id, index))
+    }
+
+    fn entity(&mut self, id: InstanceId, index: EntityIndex) -> Extern {
+        let store = self.id;
+        let instance = self.instance(id);
+        let module = &instance.module;
+        match index {
+            EntityIndex::Func(i) => {
+                let at = self.func_ref_of(id, i) as usize;
+                Extern::Func(Func::from_raw(store, at).expect("references are not null"))
+            }
+            EntityIndex::Table(i) => Extern::Table(Table { store, index: instance.table(i) }),
+            EntityIndex::Memory(i) => Extern::Memory(Memory { store, index: instance.memory(i) }),
+            EntityIndex::Global(i) => {
+                let ty = module.info.globals[i.index()];
+                let content = canonical(&ty.content, &module.type_ids);
+                let address = instance.global(i) as usize;
+                let ty = selkie_module::GlobalType { content, ..ty };
+                Extern::Global(Global { store, address, ty })
+            }
+            EntityIndex::Tag(i) => {
+                let type_id = module.type_ids[module.info.tags[i.index()].index()];
+                Extern::Tag(Tag { store, address: instance.tag(i) as usize, type_id })
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Floor 3: the public API.
+//!
+//! An [`Engine`] compiles a [`Module`]; a [`Store`] owns what runs; a [`Linker`] names what a
+//! module may import; an [`Instance`] is a module with its state; [`Func`], [`TypedFunc`],
+//! [`Memory`], [`Table`] and [`Global`] are handles into a store. The shapes are those that Rust
+//! embedders of WebAssembly know.
+//!
+//! ```
+//! use selkie_engine::{Engine, Linker, Module, Store};
+//! let engine = Engine::default();
+//! let module = Module::new(&engine, r#"(module
+//!     (import "host" "log" (func $log (param i32)))
+//!     (func (export "run") i32.const 42 call $log))"#)?;
+//! let mut linker = Linker::new(&engine);
+//! linker.func_wrap("host", "log", |mut caller: selkie_engine::Caller<'_, Vec<i32>>, x: i32| {
+//!     caller.data_mut().push(x);
+//! })?;
+//! let mut store = Store::new(&engine, Vec::new());
+//! let instance = linker.instantiate(&mut store, &module)?;
+//! instance.get_typed_func::<(), ()>(&mut store, "run")?.call(&mut store, ())?;
+//! assert_eq!(store.data(), &[42]);
+//! # Ok::<(), selkie_engine::Error>(())
+//! ```
+#![deny(unsafe_code)] // allowed in `raw`, `entry` and `func::enter` only
+
+mod artifact;
+mod backtrace;
+mod builtins;
+mod code;
+mod config;
+mod const_eval;
+#[cfg(feature = "dwarf")]
+mod dwarf;
+mod engine;
+mod entry;
+mod error;
+mod func;
+mod global;
+mod instance;
+mod limits;
+mod linker;
+mod memory;
+mod module;
+mod raw;
+mod store;
+mod table;
+mod types;
+mod values;
+
+pub use backtrace::{FrameInfo, WasmBacktrace};
+pub use config::Config;
+pub use engine::Engine;
+pub use error::{Error, ErrorKind, Result};
+pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+pub use global::{Extern, Global, Tag};
+pub use instance::Instance;
+pub use limits::StoreLimits;
+pub use linker::{InstancePre, Linker};
+pub use memory::Memory;
+pub use module::Module;
+pub use selkie_compile::CompileError;
+pub use selkie_module::features::Feature;
+pub use selkie_module::{DecodeError, Features, TrapCode as Trap};
+pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+pub use table::Table;
+pub use types::{
+    ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, IndexType, Limits,
+    MemoryType, RefType, TableType, ValType,
+};
+pub use values::{ExternRef, V128, Val};

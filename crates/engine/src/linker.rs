@@ -1,0 +1,412 @@
+//! `Linker`: names for what modules import; `InstancePre`: a module with its imports resolved.
+
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::func::host::HostFunc;
+use crate::func::{Caller, IntoFunc};
+use crate::global::Extern;
+use crate::instance::Instance;
+use crate::instance::create::Import;
+use crate::module::Module;
+use crate::store::{AsContextMut, StoreInner};
+use crate::types::{ExternType, FuncType};
+use crate::values::Val;
+use selkie_module::registry::canonical;
+use selkie_module::{EntityType, Limits, TypeId, TypeRef};
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Names for what modules import. Functions defined here are shared by all stores; other items
+/// belong to one store each.
+///
+/// ```
+/// use selkie_engine::{Engine, Linker, Module, Store};
+/// let engine = Engine::default();
+/// let mut linker = Linker::new(&engine);
+/// linker.func_wrap("host", "next", |x: i32| x + 1)?;
+/// let module = Module::new(&engine, r#"(module
+///     (import "host" "next" (func $next (param i32) (result i32)))
+///     (func (export "run") (result i32) i32.const 1 call $next))"#)?;
+/// let mut store = Store::new(&engine, ());
+/// let instance = linker.instantiate(&mut store, &module)?;
+/// assert_eq!(instance.get_typed_func::<(), i32>(&mut store, "run")?.call(&mut store, ())?, 2);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+pub struct Linker<T: 'static> {
+    engine: Engine,
+    items: HashMap<String, HashMap<String, Import>>,
+    allow_shadowing: bool,
+    data: PhantomData<fn(T)>,
+}
+
+impl<T> Clone for Linker<T> {
+    fn clone(&self) -> Self {
+        Linker {
+            engine: self.engine.clone(),
+            items: self.items.clone(),
+            allow_shadowing: self.allow_shadowing,
+            data: PhantomData,
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Linker<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Linker").finish_non_exhaustive()
+    }
+}
+
+impl<T> Linker<T> {
+    /// An empty linker.
+    pub fn new(engine: &Engine) -> Linker<T> {
+        let engine = engine.clone();
+        Linker { engine, items: HashMap::new(), allow_shadowing: false, data: PhantomData }
+    }
+
+    /// The linker's engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether a name may be defined twice, the later definition winning. Default no.
+    pub fn allow_shadowing(&mut self, allow: bool) -> &mut Linker<T> {
+        self.allow_shadowing = allow;
+        self
+    }
+
+    /// Defines a host function by a closure.
+    ///
+    /// # Errors
+    /// The name is defined already.
+    pub fn func_wrap<Params, Results>(
+        &mut self,
+        module: &str,
+        name: &str,
+        func: impl IntoFunc<T, Params, Results>,
+    ) -> Result<&mut Linker<T>> {
+        let func = Arc::new(func.into_host_func(&self.engine));
+        self.insert(module, name, Import::Host(func))
+    }
+
+    /// Defines a host function of a type known only at run time.
+    ///
+    /// # Errors
+    /// The name is defined already.
+    pub fn func_new(
+        &mut self,
+        module: &str,
+        name: &str,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<&mut Linker<T>> {
+        let func = Arc::new(HostFunc::untyped(&self.engine, ty, func));
+        self.insert(module, name, Import::Host(func))
+    }
+
+    /// Defines an item of a store.
+    ///
+    /// # Errors
+    /// The name is defined already; the item belongs to another store.
+    pub fn define(
+        &mut self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &str,
+        name: &str,
+        item: impl Into<Extern>,
+    ) -> Result<&mut Linker<T>> {
+        let item = item.into();
+        store.as_context_mut().inner().check(item.store())?;
+        self.insert(module, name, Import::Extern(item))
+    }
+
+    /// Defines all exports of an instance under a module name.
+    ///
+    /// # Errors
+    /// A name is defined already.
+    pub fn instance(
+        &mut self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &str,
+        instance: Instance,
+    ) -> Result<&mut Linker<T>> {
+        for (name, item) in instance.exports(&mut store) {
+            self.insert(module, &name, Import::Extern(item))?;
+        }
+        Ok(self)
+    }
+
+    /// Makes a second name for an item.
+    ///
+    /// # Errors
+    /// The item does not exist; the new name is defined already.
+    pub fn alias(
+        &mut self,
+        module: &str,
+        name: &str,
+        as_module: &str,
+        as_name: &str,
+    ) -> Result<&mut Linker<T>> {
+        let item = self.find(module, name).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::Link, format!("`{module}` `{name}` is not defined"))
+        })?;
+        self.insert(as_module, as_name, item)
+    }
+
+    /// Makes second names for all items of a module.
+    ///
+    /// # Errors
+    /// The module does not exist; a new name is defined already.
+    pub fn alias_module(&mut self, module: &str, as_module: &str) -> Result<&mut Linker<T>> {
+        let items = self.items.get(module).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::Link, format!("no module `{module}` is defined"))
+        })?;
+        for (name, item) in items {
+            self.insert(as_module, &name, item)?;
+        }
+        Ok(self)
+    }
+
+    /// Defines every function that a module imports and nobody defined, so that calling it traps.
+    ///
+    /// # Errors
+    /// None while names are checked as here.
+    pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<()> {
+        for import in module.imports() {
+            let ExternType::Func(ty) = import.ty() else { continue };
+            if self.find(import.module(), import.name()).is_some() {
+                continue;
+            }
+            let what = format!("unknown import `{}` `{}` was called", import.module(), import.name());
+            self.func_new(import.module(), import.name(), ty.clone(), move |_, _, _| {
+                Err(Error::new(ErrorKind::Link, what.clone()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// An item, as a handle of a store.
+    pub fn get(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &str,
+        name: &str,
+    ) -> Option<Extern> {
+        Some(match self.find(module, name)? {
+            Import::Extern(item) => *item,
+            Import::Host(func) => {
+                let mut context = store.as_context_mut();
+                Extern::Func(crate::func::host::into_func(context.inner(), func))
+            }
+        })
+    }
+
+    /// Whether a name is defined.
+    pub fn contains(&self, module: &str, name: &str) -> bool {
+        self.find(module, name).is_some()
+    }
+
+    /// Resolves a module's imports, and checks them against the store's items later.
+    ///
+    /// # Errors
+    /// An import is not defined, or a function has another type.
+    pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
+        let info = &module.inner.info;
+        let mut imports = Vec::with_capacity(info.imports.len());
+        for import in &info.imports {
+            let item = self.find(&import.module, &import.name);
+            let item = item.ok_or_else(|| unknown(&import.module, &import.name))?;
+            imports.push(item.clone());
+        }
+        for (import, item) in info.imports.iter().zip(&imports) {
+            if let Import::Host(func) = item {
+                check_host(module, import, func)?;
+            }
+        }
+        Ok(InstancePre { module: module.clone(), imports: imports.into(), data: PhantomData })
+    }
+
+    /// Instantiates a module and runs its start function.
+    ///
+    /// # Errors
+    /// As [`Linker::instantiate_pre`] and [`Instance::new`].
+    pub fn instantiate(
+        &self,
+        store: impl AsContextMut<Data = T>,
+        module: &Module,
+    ) -> Result<Instance> {
+        self.instantiate_pre(module)?.instantiate(store)
+    }
+
+    fn find(&self, module: &str, name: &str) -> Option<&Import> {
+        self.items.get(module)?.get(name)
+    }
+
+    fn insert(&mut self, module: &str, name: &str, item: Import) -> Result<&mut Linker<T>> {
+        let names = self.items.entry(module.to_string()).or_default();
+        if !self.allow_shadowing && names.contains_key(name) {
+            let message = format!("`{module}` `{name}` is defined twice");
+            return Err(Error::new(ErrorKind::Link, message));
+        }
+        names.insert(name.to_string(), item);
+        Ok(self)
+    }
+}
+
+/// A module with its imports resolved: instantiating it does no look-ups.
+pub struct InstancePre<T: 'static> {
+    module: Module,
+    imports: Arc<[Import]>,
+    data: PhantomData<fn(T)>,
+}
+
+impl<T> Clone for InstancePre<T> {
+    fn clone(&self) -> Self {
+        InstancePre { module: self.module.clone(), imports: self.imports.clone(), data: PhantomData }
+    }
+}
+
+impl<T> std::fmt::Debug for InstancePre<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InstancePre").finish_non_exhaustive()
+    }
+}
+
+impl<T> InstancePre<T> {
+    /// The module.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Instantiates and runs the start function.
+    ///
+    /// # Errors
+    /// An item of a store does not match or belongs to another store; as [`Instance::new`].
+    pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        if !Engine::same(&inner.engine, self.module.engine()) {
+            return Err(other_engine());
+        }
+        let info = &self.module.inner.info;
+        for (import, item) in info.imports.iter().zip(&*self.imports) {
+            // Functions of the linker were checked when it resolved them.
+            if let Import::Extern(item) = item {
+                check_extern(inner, &self.module, import, *item)?;
+            }
+        }
+        Instance::from_checked(inner, &self.module, &self.imports)
+    }
+}
+
+fn unknown(module: &str, name: &str) -> Error {
+    Error::new(ErrorKind::Link, format!("unknown import: `{module}` `{name}` has not been defined"))
+}
+
+fn other_engine() -> Error {
+    Error::new(ErrorKind::Invalid, "the module and the store belong to different engines")
+}
+
+/// Checks imports given by place (spec: exec/modules, external typing).
+pub(crate) fn check_imports(store: &StoreInner, module: &Module, imports: &[Import]) -> Result<()> {
+    if !Engine::same(&store.engine, module.engine()) {
+        return Err(other_engine());
+    }
+    let wanted = &module.inner.info.imports;
+    if wanted.len() != imports.len() {
+        let message =
+            format!("the module has {} imports, {} were given", wanted.len(), imports.len());
+        return Err(Error::new(ErrorKind::Link, message));
+    }
+    for (import, item) in wanted.iter().zip(imports) {
+        match item {
+            Import::Extern(item) => check_extern(store, module, import, *item)?,
+            Import::Host(func) => check_host(module, import, func)?,
+        }
+    }
+    Ok(())
+}
+
+fn incompatible(module: &Module, import: &selkie_module::Import, have: &str) -> Error {
+    let want = module.inner.extern_type(import.ty);
+    let (from, name) = (&import.module, &import.name);
+    let message = format!("incompatible import type: `{from}` `{name}` must be {want}, but is {have}");
+    Error::new(ErrorKind::Link, message)
+}
+
+fn check_host(module: &Module, import: &selkie_module::Import, func: &HostFunc) -> Result<()> {
+    let want = canonical(&import.ty, &module.inner.type_ids);
+    let types = module.engine().types();
+    if let EntityType::Func(TypeRef::Engine(want)) = want
+        && types.is_subtype(func.ty().id, want)
+    {
+        return Ok(());
+    }
+    drop(types);
+    Err(incompatible(module, import, &format!("func {}", func.ty())))
+}
+
+fn check_extern(
+    store: &StoreInner,
+    module: &Module,
+    import: &selkie_module::Import,
+    item: Extern,
+) -> Result<()> {
+    store.check(item.store())?;
+    let want = canonical(&import.ty, &module.inner.type_ids);
+    if extern_matches(store, want, item)? {
+        return Ok(());
+    }
+    Err(incompatible(module, import, &describe(store, item)))
+}
+
+fn describe(store: &StoreInner, item: Extern) -> String {
+    let ty = match item {
+        Extern::Func(func) => {
+            let id = store.func_ref(func).map_or(0, |f| f.type_id);
+            ExternType::Func(FuncType::from_id(&store.engine, TypeId(id)))
+        }
+        Extern::Table(t) => ExternType::Table(store.tables[t.index as usize].ty),
+        Extern::Memory(m) => ExternType::Memory(store.memories[m.index as usize].ty),
+        Extern::Global(g) => ExternType::Global(g.ty),
+        Extern::Tag(t) => ExternType::Tag(FuncType::from_id(&store.engine, t.type_id)),
+    };
+    ty.to_string()
+}
+
+fn extern_matches(store: &StoreInner, want: EntityType, item: Extern) -> Result<bool> {
+    let types = store.engine.types();
+    Ok(match (want, item) {
+        (EntityType::Func(TypeRef::Engine(want)), Extern::Func(func)) => {
+            types.is_subtype(TypeId(store.func_ref(func)?.type_id), want)
+        }
+        (EntityType::Table(want), Extern::Table(table)) => {
+            let entry = &store.tables[table.index as usize];
+            let same = types.ref_matches(want.element, entry.ty.element)
+                && types.ref_matches(entry.ty.element, want.element);
+            same && want.index == entry.ty.index
+                && limits_match(want.limits, entry.storage.len(), entry.ty.limits.max)
+        }
+        (EntityType::Memory(want), Extern::Memory(memory)) => {
+            let entry = &store.memories[memory.index as usize];
+            want.shared == entry.ty.shared
+                && want.index == entry.ty.index
+                && want.page_size_log2 == entry.ty.page_size_log2
+                && limits_match(want.limits, entry.pages(), entry.ty.limits.max)
+        }
+        (EntityType::Global(want), Extern::Global(global)) => {
+            let have = global.ty;
+            have.mutable == want.mutable
+                && types.val_matches(have.content, want.content)
+                && (!want.mutable || types.val_matches(want.content, have.content))
+        }
+        (EntityType::Tag(TypeRef::Engine(want)), Extern::Tag(tag)) => tag.type_id == want,
+        _ => false,
+    })
+}
+
+/// spec: valid/matching, limits; the current size stands for the minimum.
+fn limits_match(want: Limits, size: u64, max: Option<u64>) -> bool {
+    size >= want.min
+        && want.max.is_none_or(|want| max.is_some_and(|max| max <= want))
+}

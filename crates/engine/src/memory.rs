@@ -1,0 +1,280 @@
+//! Linear memories, seen from the host.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::raw;
+use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreInner};
+use selkie_compile::MemoryPlan as CompilePlan;
+use selkie_module::MemoryType;
+use selkie_vm::{LinearMemory, MemoryPlan, SharedMemory, VMMemory};
+
+/// A memory of a store.
+pub(crate) struct MemoryEntry {
+    pub(crate) ty: MemoryType,
+    pub(crate) body: MemoryBody,
+    /// What machine code reads; in a context, or in `_own_definition`.
+    pub(crate) definition: *mut VMMemory,
+    _own_definition: Option<Box<VMMemory>>,
+}
+
+pub(crate) enum MemoryBody {
+    Own(LinearMemory),
+    Shared(SharedMemory),
+}
+
+impl MemoryEntry {
+    /// A new memory; `definition` is where its instance's context holds it, null for a memory of
+    /// the host's.
+    pub(crate) fn new(
+        store: &StoreInner,
+        ty: MemoryType,
+        definition: *mut VMMemory,
+    ) -> Result<MemoryEntry> {
+        let plan = allocation_plan(store, &ty)?;
+        if ty.shared {
+            let shared = SharedMemory::new(&plan)?;
+            let definition = shared.definition();
+            let body = MemoryBody::Shared(shared);
+            return Ok(MemoryEntry { ty, body, definition, _own_definition: None });
+        }
+        let memory = LinearMemory::new(&plan)?;
+        let mut _own_definition = None;
+        let definition = if definition.is_null() {
+            &raw mut **_own_definition.insert(Box::new(memory.definition()))
+        } else {
+            raw::write_memory(definition, memory.definition());
+            definition
+        };
+        Ok(MemoryEntry { ty, body: MemoryBody::Own(memory), definition, _own_definition })
+    }
+
+    pub(crate) fn byte_len(&self) -> u64 {
+        match &self.body {
+            MemoryBody::Own(memory) => memory.len(),
+            MemoryBody::Shared(memory) => memory.len(),
+        }
+    }
+
+    pub(crate) fn pages(&self) -> u64 {
+        self.byte_len() >> self.ty.page_size_log2
+    }
+
+    /// Grows by `delta` pages; the old size, or `None` when that is not possible.
+    pub(crate) fn grow(&mut self, delta: u64, limit_bytes: u64) -> Option<u64> {
+        let log2 = self.ty.page_size_log2;
+        let max_pages = self.ty.limits.max.unwrap_or(u64::MAX).min(self.ty.max_pages_by_index());
+        match &mut self.body {
+            MemoryBody::Shared(memory) => {
+                let delta_bytes = delta.checked_mul(1 << log2)?;
+                memory.grow_by(delta_bytes).ok().map(|old| old >> log2)
+            }
+            MemoryBody::Own(memory) => {
+                let old = memory.len() >> log2;
+                let new = old.checked_add(delta).filter(|new| *new <= max_pages)?;
+                let bytes = new.checked_mul(1 << log2).filter(|bytes| *bytes <= limit_bytes)?;
+                if delta > 0 {
+                    memory.grow_to(bytes).ok()?;
+                    raw::write_memory(self.definition, memory.definition());
+                }
+                Some(old)
+            }
+        }
+    }
+}
+
+/// How a memory of this type is allocated: by the same rule that the compiler planned with.
+fn allocation_plan(store: &StoreInner, ty: &MemoryType) -> Result<MemoryPlan> {
+    let tuning = &store.engine.config().tuning;
+    let too_large = || {
+        let message = format!("a memory of {} pages exceeds the store's limit", ty.limits.min);
+        Error::new(ErrorKind::Limit, message)
+    };
+    let min_bytes = ty.min_bytes().filter(|b| *b <= store.limits.memory_bytes);
+    let min_bytes = min_bytes.ok_or_else(too_large)?;
+    let max_bytes = ty.max_bytes().min(store.limits.memory_bytes).max(min_bytes);
+    let reserved = CompilePlan::reserves_index_space(ty, tuning);
+    Ok(if reserved {
+        MemoryPlan {
+            reservation_bytes: tuning.memory_reservation_bytes as usize,
+            guard_bytes: tuning.memory_guard_bytes as usize,
+            min_bytes,
+            max_bytes,
+            may_move: false,
+        }
+    } else {
+        // Every access is checked: no guard is needed, and a little room spares moves.
+        let room = (min_bytes / 2).max(1 << 20);
+        let has_fixed_length = ty.limits.max == Some(ty.limits.min);
+        let reservation = if has_fixed_length {
+            min_bytes
+        } else {
+            min_bytes.saturating_add(room).min(max_bytes)
+        };
+        MemoryPlan {
+            reservation_bytes: usize::try_from(reservation).map_err(|_| too_large())?,
+            guard_bytes: 0,
+            min_bytes,
+            max_bytes,
+            may_move: !ty.shared && !has_fixed_length,
+        }
+    })
+}
+
+/// A linear memory of a store.
+///
+/// ```
+/// use selkie_engine::{Engine, IndexType, Limits, Memory, MemoryType, Store};
+/// let mut store = Store::new(&Engine::default(), ());
+/// let memory = Memory::new(&mut store, MemoryType {
+///     limits: Limits { min: 1, max: Some(2) },
+///     shared: false,
+///     index: IndexType::I32,
+///     page_size_log2: 16,
+/// })?;
+/// memory.write(&mut store, 65532, b"four")?;
+/// assert!(memory.write(&mut store, 65533, b"four").is_err());
+/// assert_eq!(memory.grow(&mut store, 1)?, 1);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    pub(crate) store: StoreId,
+    pub(crate) index: u32,
+}
+
+impl Memory {
+    /// A memory of the host's.
+    ///
+    /// # Errors
+    /// Limits of the store or the system.
+    pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        let max_pages = ty.max_pages_by_index();
+        let limits = ty.limits;
+        if limits.min > max_pages || limits.max.is_some_and(|max| max > max_pages || max < limits.min) {
+            return Err(Error::new(ErrorKind::Invalid, "memory limits that no memory can have"));
+        }
+        let entry = MemoryEntry::new(inner, ty, std::ptr::null_mut())?;
+        Ok(inner.add_memory(entry))
+    }
+
+    fn entry<'a, T: 'static>(&self, store: StoreContext<'a, T>) -> &'a MemoryEntry {
+        store.inner().assert_owns(self.store);
+        &store.inner().memories[self.index as usize]
+    }
+
+    /// Its type, with its current size as minimum.
+    pub fn ty(&self, store: impl AsContext) -> MemoryType {
+        let entry_ty = self.entry(store.as_context()).ty;
+        let min = self.size(store);
+        MemoryType { limits: selkie_module::Limits { min, ..entry_ty.limits }, ..entry_ty }
+    }
+
+    /// Size in pages.
+    pub fn size(&self, store: impl AsContext) -> u64 {
+        self.entry(store.as_context()).pages()
+    }
+
+    /// Size in bytes.
+    pub fn data_size(&self, store: impl AsContext) -> usize {
+        self.entry(store.as_context()).byte_len() as usize
+    }
+
+    /// The bytes. Empty for a shared memory, which other threads may write at any time.
+    pub fn data<'a, T: 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
+        match &self.entry(store.into()).body {
+            MemoryBody::Own(memory) => raw::memory_bytes(memory),
+            MemoryBody::Shared(_) => &[],
+        }
+    }
+
+    /// The bytes, for writing. Empty for a shared memory.
+    pub fn data_mut<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> &'a mut [u8] {
+        self.data_and_store_mut(store).0
+    }
+
+    /// The bytes for writing, and the store's data beside them.
+    #[inline]
+    pub fn data_and_store_mut<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> (&'a mut [u8], &'a mut T) {
+        let (inner, data) = store.into().into_parts();
+        inner.assert_owns(self.store);
+        let bytes: &'a mut [u8] = match &mut inner.memories[self.index as usize].body {
+            MemoryBody::Own(memory) => raw::memory_bytes_mut(memory),
+            MemoryBody::Shared(_) => &mut [],
+        };
+        (bytes, data)
+    }
+
+    /// Copies bytes out.
+    ///
+    /// # Errors
+    /// The range is out of bounds.
+    pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<()> {
+        let entry = self.entry(store.as_context());
+        match &entry.body {
+            MemoryBody::Own(memory) => {
+                let bytes = raw::memory_bytes(memory);
+                let range = offset..offset.checked_add(buffer.len()).ok_or_else(out_of_bounds)?;
+                buffer.copy_from_slice(bytes.get(range).ok_or_else(out_of_bounds)?);
+                Ok(())
+            }
+            MemoryBody::Shared(memory) => {
+                memory.read(offset as u64, buffer).map_err(|_| out_of_bounds())
+            }
+        }
+    }
+
+    /// Copies bytes in.
+    ///
+    /// # Errors
+    /// The range is out of bounds.
+    pub fn write(&self, mut store: impl AsContextMut, offset: usize, bytes: &[u8]) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.check(self.store)?;
+        match &mut inner.memories[self.index as usize].body {
+            MemoryBody::Own(memory) => {
+                memory.write(offset as u64, bytes).map_err(|_| out_of_bounds())
+            }
+            MemoryBody::Shared(memory) => {
+                memory.write(offset as u64, bytes).map_err(|_| out_of_bounds())
+            }
+        }
+    }
+
+    /// Grows by `delta` pages and answers the old size.
+    ///
+    /// # Errors
+    /// The type's maximum, the store's limit or the system does not allow it.
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.check(self.store)?;
+        let limit = inner.limits.memory_bytes;
+        let grown = inner.memories[self.index as usize].grow(delta, limit);
+        grown.ok_or_else(|| Error::new(ErrorKind::Limit, "the memory cannot grow that far"))
+    }
+}
+
+impl StoreInner {
+    pub(crate) fn add_memory(&mut self, entry: MemoryEntry) -> Memory {
+        self.memories.push(entry);
+        Memory { store: self.id, index: (self.memories.len() - 1) as u32 }
+    }
+}
+
+fn out_of_bounds() -> Error {
+    Error::new(ErrorKind::Invalid, "out of bounds of the memory")
+}
+
+impl<'a, C: AsContextMut> From<&'a mut C> for StoreContextMut<'a, C::Data> {
+    fn from(context: &'a mut C) -> Self {
+        context.as_context_mut()
+    }
+}

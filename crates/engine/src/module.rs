@@ -1,0 +1,338 @@
+//! `Module`: compiled code with all that is known about it. Cheap to clone, shared by threads.
+
+use crate::artifact::{Artifact, Bytes, Meta, is_artifact};
+use crate::code::ModuleCode;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::types::{ExportType, ExternType, ImportType};
+use selkie_compile::{CompileUnit, compile_all, link};
+use selkie_module::registry::canonical;
+use selkie_module::{
+    ContextLayout, ElemItems, ElemMode, EntityIndex, FuncIndex, ModuleInfo, TypeId, decode,
+};
+use selkie_vm::CodeMemory;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// A compiled module.
+///
+/// ```
+/// use selkie_engine::{Engine, Module};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module (func (export "f")))"#)?;
+/// assert_eq!(module.exports().count(), 1);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Module {
+    pub(crate) inner: Arc<ModuleInner>,
+}
+
+pub(crate) struct ModuleInner {
+    pub(crate) engine: Engine,
+    pub(crate) info: Arc<ModuleInfo>,
+    pub(crate) layout: ContextLayout,
+    pub(crate) code: CodeMemory,
+    pub(crate) tables: Arc<ModuleCode>,
+    pub(crate) data: Bytes,
+    /// Canonical ids by type index: machine code reads them.
+    pub(crate) type_ids: Box<[TypeId]>,
+    pub(crate) exports: HashMap<String, EntityIndex>,
+    /// The initial contents of defined tables of functions, by defined table: what lazy slots
+    /// hold. `None` elements are null.
+    pub(crate) table_images: Vec<Box<[Option<FuncIndex>]>>,
+    /// Which active element segments the images already contain.
+    pub(crate) elems_in_images: Vec<bool>,
+    /// The parts that `serialize` needs and nothing else.
+    sites: Bytes,
+    names: Bytes,
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module").finish_non_exhaustive()
+    }
+}
+
+impl Module {
+    /// Compiles a module, in the binary or (feature `wat`) the text format.
+    ///
+    /// # Errors
+    /// The module is malformed, invalid, needs a proposal that is not enabled, or is too large.
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+        Module::from_binary(engine, &to_binary(bytes.as_ref())?)
+    }
+
+    /// Compiles a module in the binary format.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<Module> {
+        Module::compile(engine, bytes, None)
+    }
+
+    /// Compiles the module in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read; as [`Module::new`].
+    pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path)
+            .map_err(|e| Error::from(e).context(format!("cannot read {}", path.display())))?;
+        Module::new(engine, bytes)
+    }
+
+    /// Compiles a binary module and tells how far it is: functions done, functions in all.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn compile(
+        engine: &Engine,
+        bytes: &[u8],
+        progress: Option<&(dyn Fn(usize, usize) + Sync)>,
+    ) -> Result<Module> {
+        let artifact = compile_artifact(engine, bytes, progress)?;
+        let code = CodeMemory::from_bytes(&artifact.code)?;
+        Module::from_artifact(engine, artifact, code)
+    }
+
+    /// Checks that bytes are a valid module under the engine's configuration, without compiling.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
+        let features = engine.config().features;
+        let module = decode::decode(bytes, features)?;
+        let mut allocations = wasmparser::FuncValidatorAllocations::default();
+        for function in module.functions {
+            let mut validator = function.to_validate.into_validator(allocations);
+            validator
+                .validate(&function.body)
+                .map_err(|e| selkie_module::DecodeError::explain(&e, bytes, features))?;
+            allocations = validator.into_allocations();
+        }
+        Ok(())
+    }
+
+    /// The module as an artifact, for [`Module::deserialize`] in an engine of the same version
+    /// and configuration.
+    ///
+    /// # Errors
+    /// None are known; the result leaves room for a full memory.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        let inner = &self.inner;
+        let artifact = Artifact {
+            meta: Meta {
+                info: (*inner.info).clone(),
+                funcs: inner.tables.funcs.clone(),
+                debug: inner.tables.debug.clone(),
+            },
+            code: inner.code.bytes().to_vec().into(),
+            sites: inner.sites.clone(),
+            data: inner.data.clone(),
+            names: inner.names.clone(),
+            debug: inner.tables.debug_bytes.clone(),
+        };
+        artifact.serialize(&inner.engine.fingerprint())
+    }
+
+    /// Loads an artifact. It is checked for damage, version, processor and settings; it is not
+    /// authenticated: its machine code runs with the rights of this process, so it must come from
+    /// a place that only trusted programs write to.
+    ///
+    /// # Errors
+    /// The artifact is damaged, or made for another engine.
+    pub fn deserialize(engine: &Engine, bytes: impl Into<Vec<u8>>) -> Result<Module> {
+        let (artifact, _) = Artifact::load(Arc::new(bytes.into()), &engine.fingerprint())?;
+        let code = CodeMemory::from_bytes(&artifact.code)?;
+        Module::from_artifact(engine, artifact, code)
+    }
+
+    /// Loads the artifact in a file, mapping its code. The file must not change while the module
+    /// lives. See [`Module::deserialize`] for who may have written it.
+    ///
+    /// # Errors
+    /// The file cannot be read; as [`Module::deserialize`].
+    pub fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        use std::os::fd::AsFd;
+        let path = path.as_ref();
+        let context = |e: Error| e.context(format!("cannot load {}", path.display()));
+        let file = std::fs::File::open(path).map_err(|e| context(e.into()))?;
+        let whole = selkie_vm::FileMap::new(file.as_fd()).map_err(|e| context(e.into()))?;
+        let (artifact, code_range) =
+            Artifact::load(Arc::new(whole), &engine.fingerprint()).map_err(context)?;
+        let code = CodeMemory::from_file(file.as_fd(), code_range.start as u64, code_range.len())
+            .map_err(|e| context(e.into()))?;
+        Module::from_artifact(engine, artifact, code)
+    }
+
+    /// Whether bytes are an artifact rather than a module.
+    pub fn is_artifact(bytes: &[u8]) -> bool {
+        is_artifact(bytes)
+    }
+
+    fn from_artifact(engine: &Engine, artifact: Artifact, mut code: CodeMemory) -> Result<Module> {
+        let info = Arc::new(artifact.meta.info);
+        let type_ids = engine.types_mut().register_module(&info);
+        let tables = Arc::new(ModuleCode {
+            info: info.clone(),
+            funcs: artifact.meta.funcs,
+            sites: artifact.sites.clone(),
+            names: artifact.names.clone(),
+            debug: artifact.meta.debug,
+            debug_bytes: artifact.debug,
+            name_map: OnceLock::new(),
+            #[cfg(feature = "dwarf")]
+            dwarf: OnceLock::new(),
+        });
+        code.publish(tables.clone());
+        let exports = info.exports.iter().map(|e| (e.name.clone(), e.index)).collect();
+        let (table_images, elems_in_images) = table_images(&info);
+        let layout = ContextLayout::new(&info);
+        let inner = ModuleInner {
+            engine: engine.clone(),
+            layout,
+            code,
+            tables,
+            data: artifact.data,
+            type_ids,
+            exports,
+            table_images,
+            elems_in_images,
+            sites: artifact.sites,
+            names: artifact.names,
+            info,
+        };
+        Ok(Module { inner: Arc::new(inner) })
+    }
+
+    /// The engine it was compiled for.
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// Imports, in order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
+        self.inner.info.imports.iter().map(|import| ImportType {
+            module: &import.module,
+            name: &import.name,
+            ty: self.inner.extern_type(import.ty),
+        })
+    }
+
+    /// Exports, in order.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
+        self.inner.info.exports.iter().map(|export| ExportType {
+            name: &export.name,
+            ty: self.inner.extern_type(self.inner.info.entity_type(export.index)),
+        })
+    }
+
+    /// The type of an export.
+    pub fn get_export(&self, name: &str) -> Option<ExternType> {
+        let index = self.inner.exports.get(name)?;
+        Some(self.inner.extern_type(self.inner.info.entity_type(*index)))
+    }
+
+    /// Bytes of machine code.
+    pub fn code_bytes(&self) -> usize {
+        self.inner.code.len()
+    }
+
+    /// Number of functions the module defines.
+    pub fn function_count(&self) -> usize {
+        self.inner.tables.funcs.len()
+    }
+}
+
+impl ModuleInner {
+    pub(crate) fn extern_type(&self, ty: selkie_module::EntityType) -> ExternType {
+        ExternType::from_entity(&self.engine, canonical(&ty, &self.type_ids))
+    }
+
+    /// Address of a defined function's code.
+    pub(crate) fn code_of(&self, func: selkie_module::DefinedFuncIndex) -> *const u8 {
+        let start = self.tables.funcs[func.index()].start as usize;
+        self.code.base().wrapping_add(start)
+    }
+}
+
+/// Text becomes binary; anything else stays as it is.
+pub(crate) fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+    #[cfg(feature = "wat")]
+    {
+        if bytes.starts_with(b"\0asm") || is_artifact(bytes) {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        let text = wat::parse_bytes(bytes);
+        text.map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()))
+    }
+    #[cfg(not(feature = "wat"))]
+    Ok(Cow::Borrowed(bytes))
+}
+
+fn compile_artifact(
+    engine: &Engine,
+    bytes: &[u8],
+    progress: Option<&(dyn Fn(usize, usize) + Sync)>,
+) -> Result<Artifact> {
+    if is_artifact(bytes) {
+        let message = "this is an artifact, not a module: load it with Module::deserialize";
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    let config = engine.config();
+    let module = decode::decode(bytes, config.features)?;
+    let linked = {
+        let unit = CompileUnit::new(&module, bytes, config.features, config.tuning.clone());
+        let funcs = compile_all(engine.compiler()?, &unit, config.compile_threads, progress)?;
+        link(funcs)?
+    };
+    let mut debug = Vec::new();
+    let mut debug_bytes = Vec::new();
+    if config.keep_debug_info {
+        for (name, section) in &module.debug_sections {
+            let start = debug_bytes.len() as u32;
+            debug_bytes.extend_from_slice(section);
+            debug.push((name.to_string(), start..debug_bytes.len() as u32));
+        }
+    }
+    Ok(Artifact {
+        code: linked.code.into(),
+        sites: linked.sites.into(),
+        data: module.data.to_vec().into(),
+        names: module.names.to_vec().into(),
+        debug: debug_bytes.into(),
+        meta: Meta { info: module.info, funcs: linked.funcs, debug },
+    })
+}
+
+/// Initial contents of the tables whose size makes a lazy image worthwhile: the leading active
+/// segments at constant, in-bounds places become part of the image; the first other one ends it,
+/// because segments are written in order.
+fn table_images(info: &ModuleInfo) -> (Vec<Box<[Option<FuncIndex>]>>, Vec<bool>) {
+    let mut images: Vec<Vec<Option<FuncIndex>>> = vec![Vec::new(); info.table_inits.len()];
+    let mut included = vec![false; info.elems.len()];
+    for (i, elem) in info.elems.iter().enumerate() {
+        let ElemMode::Active { table, offset } = &elem.mode else { continue };
+        let ElemItems::Funcs(funcs) = &elem.items else { break };
+        let (Some(defined), Some(start)) = (info.defined_table(*table), offset.as_address()) else {
+            break;
+        };
+        let size = info.tables[table.index()].limits.min;
+        let end = start.saturating_add(funcs.len() as u64);
+        if end > size || info.table_inits[defined.index()].is_some() || !info.is_func_table(*table) {
+            break;
+        }
+        let image = &mut images[defined.index()];
+        if image.len() < end as usize {
+            image.resize(end as usize, None);
+        }
+        for (slot, func) in image[start as usize..].iter_mut().zip(funcs) {
+            *slot = Some(*func);
+        }
+        included[i] = true;
+    }
+    (images.into_iter().map(Vec::into).collect(), included)
+}

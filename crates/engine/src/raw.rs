@@ -1,0 +1,185 @@
+//! The memory that machine code shares with the engine: contexts, globals, references, bytes.
+//!
+//! One of three files of this crate that may use `unsafe`. It turns addresses into values and
+//! back; every address it is given comes from structures that live until their store is dropped.
+
+#![allow(unsafe_code)]
+
+use crate::error::Result;
+use crate::func::Func;
+use crate::store::StoreInner;
+use selkie_module::TrapCode;
+use selkie_vm::{LinearMemory, VMContext, VMFuncRef, VMFuncSlot, VMGlobal, VMMemory, VMTable};
+use std::alloc::Layout;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
+
+/// The context of an instance: zeroed memory at a fixed address, freed on drop.
+#[derive(Debug)]
+pub(crate) struct ContextBox {
+    base: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: the box owns its memory; what is written into it is synchronised by the store.
+unsafe impl Send for ContextBox {}
+// SAFETY: as above; shared access only reads.
+unsafe impl Sync for ContextBox {}
+
+impl ContextBox {
+    /// Zeroed memory for a context of `bytes`; `None` when there is none.
+    pub(crate) fn new(bytes: u32) -> Option<ContextBox> {
+        let layout = Layout::from_size_align(bytes as usize, 16).ok()?;
+        // SAFETY: every context has a header, so the size is not zero.
+        let base = unsafe { std::alloc::alloc_zeroed(layout) };
+        NonNull::new(base).map(|base| ContextBox { base, layout })
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut VMContext {
+        self.base.as_ptr().cast()
+    }
+
+    /// Address of the structure at an offset.
+    pub(crate) fn at<T>(&self, offset: u32) -> *mut T {
+        let end = offset as usize + size_of::<T>();
+        assert!(end <= self.layout.size() && offset as usize % align_of::<T>() == 0);
+        self.base.as_ptr().wrapping_add(offset as usize).cast()
+    }
+
+    /// Writes a structure.
+    pub(crate) fn put<T>(&mut self, offset: u32, value: T) {
+        // SAFETY: `at` checked bounds and alignment; the box owns the memory.
+        unsafe { self.at::<T>(offset).write(value) }
+    }
+
+    /// Reads a structure made of plain numbers and addresses, for which zero is valid.
+    pub(crate) fn get<T: Copy>(&self, offset: u32) -> T {
+        // SAFETY: as in `put`; the memory was zeroed or written with a `T`.
+        unsafe { self.at::<T>(offset).read() }
+    }
+}
+
+impl Drop for ContextBox {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout in `new`.
+        unsafe { std::alloc::dealloc(self.base.as_ptr(), self.layout) }
+    }
+}
+
+impl StoreInner {
+    /// What a function handle of this store refers to.
+    pub(crate) fn func_ref(&self, func: Func) -> Result<VMFuncRef> {
+        self.check(func.store())?;
+        // SAFETY: handles are made from references of the store they name, which live as long as
+        // the store; `check` made sure that it is this one.
+        Ok(unsafe { *(func.raw() as *const VMFuncRef) })
+    }
+}
+
+/// Reads a reference that is known to be one of the store at hand.
+pub(crate) fn read_func_ref(at: *const VMFuncRef) -> VMFuncRef {
+    // SAFETY: the engine passes addresses of references in contexts and arenas of a live store.
+    unsafe { *at }
+}
+
+/// Fills a reference.
+pub(crate) fn write_func_ref(at: *mut VMFuncRef, value: VMFuncRef) {
+    // SAFETY: as in `read_func_ref`.
+    unsafe { *at = value }
+}
+
+/// Reads a slot that a table gave the address of.
+pub(crate) fn read_slot(at: *const VMFuncSlot) -> VMFuncSlot {
+    // SAFETY: tables check the index before they give an address.
+    unsafe { *at }
+}
+
+/// Reads a global's value.
+pub(crate) fn read_global(at: *const VMGlobal) -> u128 {
+    // SAFETY: globals lie in contexts and arenas of a live store.
+    u128::from_le_bytes(unsafe { (*at).bytes })
+}
+
+/// Writes a global's value.
+pub(crate) fn write_global(at: *mut VMGlobal, value: u128) {
+    // SAFETY: as in `read_global`.
+    unsafe { (*at).bytes = value.to_le_bytes() }
+}
+
+/// Tells machine code where a memory is now.
+pub(crate) fn write_memory(at: *mut VMMemory, value: VMMemory) {
+    // SAFETY: definitions lie in contexts and entries of a live store.
+    unsafe { at.write(value) }
+}
+
+/// Tells machine code where a table is now.
+pub(crate) fn write_table(at: *mut VMTable, value: VMTable) {
+    // SAFETY: as in `write_memory`.
+    unsafe { at.write(value) }
+}
+
+/// The bytes of a memory.
+pub(crate) fn memory_bytes(memory: &LinearMemory) -> &[u8] {
+    // SAFETY: machine code of the store runs only while the store is exclusively borrowed.
+    unsafe { memory.bytes() }
+}
+
+/// The bytes of a memory, for writing.
+pub(crate) fn memory_bytes_mut(memory: &mut LinearMemory) -> &mut [u8] {
+    // SAFETY: as above, and the memory itself is exclusively borrowed.
+    unsafe { memory.bytes_mut() }
+}
+
+/// A range of a memory that has been checked against its current length.
+pub(crate) struct CheckedRange {
+    start: *mut u8,
+    len: usize,
+}
+
+/// Checks a range of the memory that a context points to.
+pub(crate) fn check_range(
+    memory: *const VMMemory,
+    start: u64,
+    len: u64,
+) -> Result<CheckedRange, TrapCode> {
+    // SAFETY: the pointer comes from a context, whose memories live as long as the store.
+    let (base, length) = unsafe { ((*memory).base, (*memory).length.load(Ordering::Relaxed)) };
+    match start.checked_add(len) {
+        Some(end) if end <= length => {
+            Ok(CheckedRange { start: base.wrapping_add(start as usize), len: len as usize })
+        }
+        _ => Err(TrapCode::MemoryOutOfBounds),
+    }
+}
+
+impl CheckedRange {
+    /// `memory.copy`; the ranges have equal lengths and may overlap.
+    pub(crate) fn copy_from(&self, source: &CheckedRange) {
+        debug_assert_eq!(self.len, source.len);
+        // SAFETY: both ranges were checked, memories never shrink, and `copy` allows overlap.
+        unsafe { std::ptr::copy(source.start, self.start, self.len) }
+    }
+
+    /// `memory.fill`.
+    pub(crate) fn fill(&self, value: u8) {
+        // SAFETY: the range was checked.
+        unsafe { std::ptr::write_bytes(self.start, value, self.len) }
+    }
+
+    /// `memory.init`; as many bytes as the range has.
+    pub(crate) fn write(&self, bytes: &[u8]) {
+        assert_eq!(bytes.len(), self.len);
+        // SAFETY: the range was checked; segments do not lie in guest memory.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start, self.len) }
+    }
+}
+
+/// The host context that a function's context is, if it is one.
+pub(crate) fn host_context(context: *const u8) -> Option<selkie_vm::VMHostContext> {
+    // SAFETY: contexts of functions are live, and both kinds begin with their magic number.
+    unsafe {
+        let magic = context.cast::<u32>().read();
+        (magic == selkie_module::layout::context::MAGIC_HOST)
+            .then(|| context.cast::<selkie_vm::VMHostContext>().read())
+    }
+}

@@ -1,0 +1,281 @@
+//! `Store`: owner of everything instances use at run time.
+//!
+//! Instances, memories, tables and host functions live until their store is dropped; handles to
+//! them are small values that name the store, and are refused in any other.
+
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::instance::state::InstanceState;
+use crate::limits::StoreLimits;
+use crate::memory::MemoryEntry;
+use crate::table::TableEntry;
+use crate::values::ExternRefs;
+use selkie_vm::{StoreRuntime, VMFuncRef, VMGlobal, VMHostContext};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Names a store, process-wide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StoreId(u64);
+
+/// An instance's place in its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct InstanceId(pub(crate) u32);
+
+/// Everything of a store that does not depend on the embedder's data.
+pub struct StoreInner {
+    pub(crate) runtime: StoreRuntime,
+    pub(crate) id: StoreId,
+    pub(crate) engine: Engine,
+    pub(crate) instances: Vec<InstanceState>,
+    pub(crate) memories: Vec<MemoryEntry>,
+    pub(crate) tables: Vec<TableEntry>,
+    pub(crate) host: HostArena,
+    pub(crate) extern_refs: ExternRefs,
+    pub(crate) limits: StoreLimits,
+    pub(crate) next_tag: u64,
+}
+
+/// Things that machine code points to and no instance owns.
+#[derive(Default)]
+pub(crate) struct HostArena {
+    #[allow(clippy::vec_box)] // machine code holds their addresses
+    pub(crate) funcs: Vec<Box<HostFuncEntry>>,
+    #[allow(clippy::vec_box)]
+    pub(crate) globals: Vec<Box<VMGlobal>>,
+    #[allow(clippy::vec_box)]
+    pub(crate) tags: Vec<Box<selkie_vm::VMTag>>,
+    /// Keeps the functions alive that instances import straight from a linker.
+    pub(crate) keep: Vec<std::sync::Arc<crate::func::host::HostFunc>>,
+}
+
+/// A host function that belongs to a store.
+pub(crate) struct HostFuncEntry {
+    pub(crate) context: VMHostContext,
+    pub(crate) func_ref: VMFuncRef,
+}
+
+/// A store with the embedder's data. The two lie side by side so that a host function, which
+/// knows `T`, finds its data from the store's address.
+#[repr(C)]
+pub(crate) struct StoreBox<T> {
+    pub(crate) inner: StoreInner,
+    pub(crate) data: T,
+}
+
+/// Owns instances and all they use, with a value of the embedder's.
+///
+/// ```
+/// use selkie_engine::{Engine, Store};
+/// let mut store = Store::new(&Engine::default(), 7);
+/// *store.data_mut() += 1;
+/// assert_eq!(store.into_data(), 8);
+/// ```
+pub struct Store<T: 'static> {
+    contents: Box<StoreBox<T>>,
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("data", &self.contents.data).finish_non_exhaustive()
+    }
+}
+
+impl<T> Store<T> {
+    /// An empty store.
+    ///
+    /// # Panics
+    /// When the system has no memory for a store's own bookkeeping; see [`Store::try_new`].
+    pub fn new(engine: &Engine, data: T) -> Store<T> {
+        Store::try_new(engine, data).expect("a store's own structures fit into memory")
+    }
+
+    /// An empty store.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    pub fn try_new(engine: &Engine, data: T) -> Result<Store<T>> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let mut runtime = StoreRuntime::new(engine.config().stack_bytes)?;
+        runtime.set_backtrace_frames(engine.config().backtrace_frames);
+        runtime.vm.builtin_impls = crate::entry::builtin_impls();
+        let inner = StoreInner {
+            runtime,
+            id: StoreId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            engine: engine.clone(),
+            instances: Vec::new(),
+            memories: Vec::new(),
+            tables: Vec::new(),
+            host: HostArena::default(),
+            extern_refs: ExternRefs::default(),
+            limits: StoreLimits::default(),
+            next_tag: 1,
+        };
+        Ok(Store { contents: Box::new(StoreBox { inner, data }) })
+    }
+
+    /// The embedder's data.
+    pub fn data(&self) -> &T {
+        &self.contents.data
+    }
+
+    /// The embedder's data.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.contents.data
+    }
+
+    /// Ends the store and gives the data back.
+    pub fn into_data(self) -> T {
+        self.contents.data
+    }
+
+    /// The store's engine.
+    pub fn engine(&self) -> &Engine {
+        &self.contents.inner.engine
+    }
+
+    /// Sets what the store's instances may use, from now on.
+    pub fn set_limits(&mut self, limits: StoreLimits) {
+        self.contents.inner.limits = limits;
+    }
+}
+
+/// Shared access to a store, as APIs pass it on.
+pub struct StoreContext<'a, T: 'static> {
+    pub(crate) contents: &'a StoreBox<T>,
+}
+
+/// Exclusive access to a store, as APIs pass it on.
+pub struct StoreContextMut<'a, T: 'static> {
+    pub(crate) contents: &'a mut StoreBox<T>,
+}
+
+impl<'a, T> StoreContext<'a, T> {
+    /// The embedder's data.
+    pub fn data(&self) -> &'a T {
+        &self.contents.data
+    }
+
+    pub(crate) fn inner(&self) -> &'a StoreInner {
+        &self.contents.inner
+    }
+}
+
+impl<'a, T> StoreContextMut<'a, T> {
+    /// The embedder's data.
+    pub fn data(&self) -> &T {
+        &self.contents.data
+    }
+
+    /// The embedder's data.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.contents.data
+    }
+
+    /// The store's engine.
+    pub fn engine(&self) -> &Engine {
+        &self.contents.inner.engine
+    }
+
+    pub(crate) fn inner(&mut self) -> &mut StoreInner {
+        &mut self.contents.inner
+    }
+
+    pub(crate) fn into_parts(self) -> (&'a mut StoreInner, &'a mut T) {
+        (&mut self.contents.inner, &mut self.contents.data)
+    }
+}
+
+/// What gives shared access to a store: stores, callers, references to them.
+pub trait AsContext {
+    /// The embedder's data in the store.
+    type Data: 'static;
+    /// The access.
+    fn as_context(&self) -> StoreContext<'_, Self::Data>;
+}
+
+/// What gives exclusive access to a store.
+pub trait AsContextMut: AsContext {
+    /// The access.
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
+}
+
+impl<T> AsContext for Store<T> {
+    type Data = T;
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext { contents: &self.contents }
+    }
+}
+
+impl<T> AsContextMut for Store<T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut { contents: &mut self.contents }
+    }
+}
+
+impl<T> AsContext for StoreContext<'_, T> {
+    type Data = T;
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext { contents: self.contents }
+    }
+}
+
+impl<T> AsContext for StoreContextMut<'_, T> {
+    type Data = T;
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext { contents: self.contents }
+    }
+}
+
+impl<T> AsContextMut for StoreContextMut<'_, T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut { contents: self.contents }
+    }
+}
+
+impl<C: AsContext> AsContext for &C {
+    type Data = C::Data;
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        C::as_context(self)
+    }
+}
+
+impl<C: AsContext> AsContext for &mut C {
+    type Data = C::Data;
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        C::as_context(self)
+    }
+}
+
+impl<C: AsContextMut> AsContextMut for &mut C {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
+        C::as_context_mut(self)
+    }
+}
+
+impl StoreInner {
+    /// Refuses a handle of another store.
+    #[inline]
+    pub(crate) fn check(&self, id: StoreId) -> Result<()> {
+        if id == self.id { Ok(()) } else { Err(wrong_store()) }
+    }
+
+    /// Panics for a handle of another store: for accessors that cannot fail otherwise, as the
+    /// embedder, never the guest, chose the handle.
+    #[inline]
+    pub(crate) fn assert_owns(&self, id: StoreId) {
+        assert!(id == self.id, "a handle was used with a store it does not belong to");
+    }
+
+    pub(crate) fn instance(&self, id: InstanceId) -> &InstanceState {
+        &self.instances[id.0 as usize]
+    }
+
+    pub(crate) fn instance_mut(&mut self, id: InstanceId) -> &mut InstanceState {
+        &mut self.instances[id.0 as usize]
+    }
+}
+
+#[cold]
+fn wrong_store() -> Error {
+    Error::new(ErrorKind::Invalid, "a handle was used with a store it does not belong to")
+}

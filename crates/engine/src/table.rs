@@ -1,0 +1,271 @@
+//! Tables, seen from the host and from the runtime entries.
+//!
+//! A slot of a function table that was never written is lazy: it holds what the image of its
+//! instance says, and is filled when somebody looks.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::raw;
+use crate::store::{AsContext, AsContextMut, InstanceId, StoreId, StoreInner};
+use crate::values::Val;
+use selkie_module::layout::func_slot;
+use selkie_module::{DefinedTableIndex, TableType, TrapCode, ValType};
+use selkie_vm::{TableKind, TableStorage, VMFuncRef, VMFuncSlot, VMTable};
+
+/// A table of a store.
+pub(crate) struct TableEntry {
+    /// Its type, with canonical names.
+    pub(crate) ty: TableType,
+    pub(crate) storage: TableStorage,
+    /// What machine code reads; in a context, or in `_own_definition`.
+    pub(crate) definition: *mut VMTable,
+    _own_definition: Option<Box<VMTable>>,
+    /// Whose image lazy slots mean.
+    owner: Option<(InstanceId, DefinedTableIndex)>,
+}
+
+impl TableEntry {
+    /// A new table of nulls; `definition` is null for a table of the host's.
+    pub(crate) fn new(
+        store: &StoreInner,
+        ty: TableType,
+        is_func: bool,
+        definition: *mut VMTable,
+        owner: Option<(InstanceId, DefinedTableIndex)>,
+    ) -> Result<TableEntry> {
+        if ty.limits.min > store.limits.table_elements {
+            let message = format!("a table of {} elements exceeds the store's limit", ty.limits.min);
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        let kind = if is_func { TableKind::Func } else { TableKind::Ref };
+        let max = ty.limits.max.unwrap_or(u64::MAX).min(store.limits.table_elements);
+        let storage = TableStorage::new(kind, ty.limits.min, Some(max.max(ty.limits.min)))?;
+        let mut _own_definition = None;
+        let definition = if definition.is_null() {
+            &raw mut **_own_definition.insert(Box::new(storage.definition()))
+        } else {
+            raw::write_table(definition, storage.definition());
+            definition
+        };
+        Ok(TableEntry { ty, storage, definition, _own_definition, owner })
+    }
+
+    fn grow(&mut self, delta: u64) -> Option<u64> {
+        let old = self.storage.grow(delta).ok()?;
+        raw::write_table(self.definition, self.storage.definition());
+        Some(old)
+    }
+}
+
+/// A slot that holds a function reference as tables and machine code pass it: its address.
+fn slot_of(func_ref: u64) -> VMFuncSlot {
+    if func_ref == 0 {
+        return VMFuncSlot::NULL;
+    }
+    let VMFuncRef { code, context, type_id } = raw::read_func_ref(func_ref as *const VMFuncRef);
+    VMFuncSlot { code, context, type_id, func_ref }
+}
+
+impl StoreInner {
+    pub(crate) fn add_table(&mut self, entry: TableEntry) -> Table {
+        self.tables.push(entry);
+        Table { store: self.id, index: (self.tables.len() - 1) as u32 }
+    }
+
+    /// The slot at an index, filled.
+    pub(crate) fn table_slot(&mut self, table: u32, index: u64) -> Result<VMFuncSlot, TrapCode> {
+        let entry = &self.tables[table as usize];
+        let slot = raw::read_slot(entry.storage.slot(index)?);
+        if slot.type_id != 0 || slot.func_ref != func_slot::LAZY {
+            return Ok(slot);
+        }
+        let func = entry.owner.and_then(|(owner, defined)| {
+            let image = &self.instance(owner).module.table_images[defined.index()];
+            image.get(index as usize).copied().flatten().map(|func| (owner, func))
+        });
+        let filled = match func {
+            None => VMFuncSlot::NULL,
+            Some((owner, func)) => slot_of(self.func_ref_of(owner, func) as u64),
+        };
+        self.tables[table as usize].storage.set_slot(index, filled)?;
+        Ok(filled)
+    }
+
+    /// The reference at an index, as machine code passes it.
+    pub(crate) fn table_get_raw(&mut self, table: u32, index: u64) -> Result<u64, TrapCode> {
+        if self.tables[table as usize].storage.kind() == TableKind::Ref {
+            return self.tables[table as usize].storage.get_ref(index);
+        }
+        let slot = self.table_slot(table, index)?;
+        Ok(if slot.type_id == 0 { 0 } else { slot.func_ref })
+    }
+
+    /// Writes a reference as machine code passes it.
+    pub(crate) fn table_set_raw(
+        &mut self,
+        table: u32,
+        index: u64,
+        value: u64,
+    ) -> Result<(), TrapCode> {
+        let storage = &mut self.tables[table as usize].storage;
+        match storage.kind() {
+            TableKind::Ref => storage.set_ref(index, value),
+            TableKind::Func => storage.set_slot(index, slot_of(value)),
+        }
+    }
+
+    pub(crate) fn table_fill_raw(
+        &mut self,
+        table: u32,
+        start: u64,
+        value: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let storage = &mut self.tables[table as usize].storage;
+        match storage.kind() {
+            TableKind::Ref => storage.fill_refs(start, len, value),
+            TableKind::Func => storage.fill_slots(start, len, slot_of(value)),
+        }
+    }
+
+    pub(crate) fn table_grow_raw(&mut self, table: u32, delta: u64, value: u64) -> Option<u64> {
+        let entry = &mut self.tables[table as usize];
+        let old = entry.grow(delta)?;
+        self.table_fill_raw(table, old, value, delta).ok()?;
+        Some(old)
+    }
+
+    /// `table.copy`: lazy slots are filled first, because a slot's place decides what lazy means.
+    pub(crate) fn table_copy_raw(
+        &mut self,
+        dst_table: u32,
+        dst: u64,
+        src_table: u32,
+        src: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let fits = |table: u32, start: u64| {
+            let size = self.tables[table as usize].storage.len();
+            start.checked_add(len).is_some_and(|end| end <= size)
+        };
+        if !fits(dst_table, dst) || !fits(src_table, src) {
+            return Err(TrapCode::TableOutOfBounds);
+        }
+        if self.tables[src_table as usize].storage.kind() == TableKind::Func {
+            for index in src..src + len {
+                self.table_slot(src_table, index)?;
+            }
+        }
+        let (dst_table, src_table) = (dst_table as usize, src_table as usize);
+        if dst_table == src_table {
+            return self.tables[dst_table].storage.copy_within(dst, src, len);
+        }
+        let [to, from] = self
+            .tables
+            .get_disjoint_mut([dst_table, src_table])
+            .map_err(|_| TrapCode::TableOutOfBounds)?;
+        to.storage.copy_from(dst, &from.storage, src, len)
+    }
+}
+
+/// A table of a store.
+///
+/// ```
+/// use selkie_engine::{Engine, Instance, Module, Store, Val};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module (table (export "t") 2 funcref))"#)?;
+/// let mut store = Store::new(&engine, ());
+/// let instance = Instance::new(&mut store, &module, &[])?;
+/// let table = instance.get_table(&mut store, "t").expect("exported");
+/// assert_eq!(table.size(&store), 2);
+/// assert!(matches!(table.get(&mut store, 1), Some(Val::FuncRef(None))));
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub(crate) store: StoreId,
+    pub(crate) index: u32,
+}
+
+impl Table {
+    /// A table of the host's, every element `init`.
+    ///
+    /// # Errors
+    /// The value is not of the element type; limits.
+    pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Table> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        check_value(inner, &ty, &init)?;
+        let is_func = is_func_type(inner, &ty);
+        let entry = TableEntry::new(inner, ty, is_func, std::ptr::null_mut(), None)?;
+        let raw = init.to_raw(inner)? as u64;
+        let table = inner.add_table(entry);
+        inner.table_fill_raw(table.index, 0, raw, ty.limits.min)?;
+        Ok(table)
+    }
+
+    /// Its type, with its current size as minimum.
+    pub fn ty(&self, store: impl AsContext) -> TableType {
+        let context = store.as_context();
+        context.inner().assert_owns(self.store);
+        let entry = &context.inner().tables[self.index as usize];
+        let limits = selkie_module::Limits { min: entry.storage.len(), ..entry.ty.limits };
+        TableType { limits, ..entry.ty }
+    }
+
+    /// Number of elements.
+    pub fn size(&self, store: impl AsContext) -> u64 {
+        self.ty(store).limits.min
+    }
+
+    /// An element; `None` out of bounds.
+    pub fn get(&self, mut store: impl AsContextMut, index: u64) -> Option<Val> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.assert_owns(self.store);
+        let raw = inner.table_get_raw(self.index, index).ok()?;
+        let ty = inner.tables[self.index as usize].ty.element;
+        Some(Val::from_raw(u128::from(raw), ValType::Ref(ty), inner))
+    }
+
+    /// Writes an element.
+    ///
+    /// # Errors
+    /// Out of bounds; the value is not of the element type.
+    pub fn set(&self, mut store: impl AsContextMut, index: u64, value: Val) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.check(self.store)?;
+        check_value(inner, &inner.tables[self.index as usize].ty, &value)?;
+        let raw = value.to_raw(inner)? as u64;
+        Ok(inner.table_set_raw(self.index, index, raw)?)
+    }
+
+    /// Grows by `delta` elements, each `init`, and answers the old size.
+    ///
+    /// # Errors
+    /// A limit; the value is not of the element type.
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.check(self.store)?;
+        check_value(inner, &inner.tables[self.index as usize].ty, &init)?;
+        let raw = init.to_raw(inner)? as u64;
+        let grown = inner.table_grow_raw(self.index, delta, raw);
+        grown.ok_or_else(|| Error::new(ErrorKind::Limit, "the table cannot grow that far"))
+    }
+}
+
+fn check_value(store: &StoreInner, ty: &TableType, value: &Val) -> Result<()> {
+    if value.matches(store, ValType::Ref(ty.element)) {
+        return Ok(());
+    }
+    let message = format!("the value is not of the table's element type {}", ty.element);
+    Err(Error::new(ErrorKind::Invalid, message))
+}
+
+/// Whether elements are function references, by a type with canonical names.
+pub(crate) fn is_func_type(store: &StoreInner, ty: &TableType) -> bool {
+    use selkie_module::HeapType;
+    let heap = ty.element.heap;
+    heap == HeapType::NoFunc || store.engine.types().heap_matches(heap, HeapType::Func)
+}

@@ -1,0 +1,128 @@
+//! Runtime entries that machine code calls.
+//!
+//! Grammar of the table: `name(param: type, …) -> type;`, where a type is `i32`, `i64` or `ptr`.
+//! The context pointer comes first and is not written. At most five parameters follow, so that
+//! every argument travels in an integer register. An entry that fails does not return: it
+//! unwinds to the call that entered WebAssembly.
+//!
+//! A row needs an implementation in the engine; its table of entries is built from this one and
+//! does not compile with a row missing.
+
+/// Machine types of an entry's parameters and result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum BuiltinType {
+    I32,
+    I64,
+    Ptr,
+}
+
+/// Passes the table to the macro named by the argument.
+#[macro_export]
+macro_rules! for_each_builtin {
+    ($mac:ident) => {
+        $mac! {
+            /// `memory.grow`: the old size in pages, or -1.
+            memory_grow(memory: i32, delta: i64) -> i64;
+            /// `memory.copy`; both memories may be one.
+            memory_copy(dst_memory: i32, dst: i64, src_memory: i32, src: i64, len: i64);
+            /// `memory.fill` with the low byte of `value`.
+            memory_fill(memory: i32, dst: i64, value: i32, len: i64);
+            /// `memory.init`.
+            memory_init(memory: i32, data: i32, dst: i64, src: i32, len: i32);
+            /// `data.drop`.
+            data_drop(data: i32);
+            /// `memory.atomic.notify`: waiters woken. The address is checked and aligned.
+            memory_notify(memory: i32, address: i64, count: i32) -> i32;
+            /// `memory.atomic.wait32`: 0 ok, 1 not equal, 2 timed out.
+            memory_wait32(memory: i32, address: i64, expected: i32, timeout_ns: i64) -> i32;
+            /// `memory.atomic.wait64`.
+            memory_wait64(memory: i32, address: i64, expected: i64, timeout_ns: i64) -> i32;
+            /// `table.grow`: the old size, or -1. `value` is a reference as tables store it.
+            table_grow(table: i32, delta: i64, value: ptr) -> i64;
+            /// `table.fill`.
+            table_fill(table: i32, dst: i64, value: ptr, len: i64);
+            /// `table.copy`; both tables may be one.
+            table_copy(dst_table: i32, dst: i64, src_table: i32, src: i64, len: i64);
+            /// `table.init`.
+            table_init(table: i32, elem: i32, dst: i64, src: i32, len: i32);
+            /// `elem.drop`.
+            elem_drop(elem: i32);
+            /// `table.get` on a table of functions: checks, fills the slot if needed.
+            table_get_func(table: i32, index: i64) -> ptr;
+            /// `table.set` on a table of functions: checks, writes the whole slot.
+            table_set_func(table: i32, index: i64, func: ptr);
+            /// The slow path of `call_indirect`: `index` is within bounds but the slot's type is
+            /// not the wanted one. Fills a lazy slot and returns its address when the type now
+            /// matches; otherwise traps as the specification says.
+            call_indirect_slow(table: i32, index: i64, type_index: i32) -> ptr;
+            /// `ref.func`: the address of the function's `VMFuncRef`, filled.
+            ref_func(func_ref: i32) -> ptr;
+        }
+    };
+}
+
+macro_rules! define_builtins {
+    ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $ret:ident)?;)*) => {
+        /// A runtime entry, by its place in the table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(non_camel_case_types)]
+        #[repr(u32)]
+        pub enum Builtin { $($(#[$doc])* $name,)* }
+
+        impl Builtin {
+            /// Every entry, in table order.
+            pub const ALL: &'static [Builtin] = &[$(Builtin::$name),*];
+
+            /// The entry's name.
+            pub fn name(self) -> &'static str {
+                match self { $(Builtin::$name => stringify!($name),)* }
+            }
+
+            /// Parameter types after the context.
+            pub fn params(self) -> &'static [BuiltinType] {
+                match self { $(Builtin::$name => &[$(builtin_type!($ty)),*],)* }
+            }
+
+            /// Result type.
+            pub fn result(self) -> Option<BuiltinType> {
+                match self { $(Builtin::$name => builtin_result!($($ret)?),)* }
+            }
+        }
+    };
+}
+
+macro_rules! builtin_type {
+    (i32) => {
+        BuiltinType::I32
+    };
+    (i64) => {
+        BuiltinType::I64
+    };
+    (ptr) => {
+        BuiltinType::Ptr
+    };
+}
+
+macro_rules! builtin_result {
+    () => {
+        None
+    };
+    ($ty:ident) => {
+        Some(builtin_type!($ty))
+    };
+}
+
+for_each_builtin!(define_builtins);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_fits_the_argument_registers() {
+        for entry in Builtin::ALL {
+            assert!(entry.params().len() <= 5, "{}", entry.name());
+        }
+    }
+}

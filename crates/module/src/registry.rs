@@ -1,0 +1,197 @@
+//! Canonical types of an engine.
+//!
+//! Two rec groups are the same type exactly when they are equal up to the names of their own
+//! members (spec: valid/conventions, type equivalence is iso-recursive). A group is therefore
+//! rewritten so that references into itself become positions and all others canonical ids; equal
+//! rewritten groups share ids. Ids are never reused while the registry lives.
+
+use crate::types::*;
+use crate::{ModuleInfo, TypeId, TypeIndex};
+use std::collections::HashMap;
+
+/// The canonical types.
+#[derive(Debug)]
+pub struct TypeRegistry {
+    /// By id; place 0 is taken so that id 0 means "no type".
+    types: Vec<SubType>,
+    /// From a canonical group to its first id.
+    groups: HashMap<Box<[SubType]>, TypeId>,
+}
+
+impl Default for TypeRegistry {
+    fn default() -> TypeRegistry {
+        let nothing = SubType {
+            is_final: true,
+            supertype: None,
+            composite: CompositeType::Struct(Box::new([])),
+        };
+        TypeRegistry { types: vec![nothing], groups: HashMap::new() }
+    }
+}
+
+impl TypeRegistry {
+    /// Canonical ids of all types of a module, by type index.
+    pub fn register_module(&mut self, info: &ModuleInfo) -> Box<[TypeId]> {
+        let mut ids: Vec<TypeId> = Vec::with_capacity(info.types.len());
+        for group in &info.rec_groups {
+            let members = group.start as usize..group.end as usize;
+            let key: Box<[SubType]> = info.types[members]
+                .iter()
+                .map(|ty| {
+                    ty.map_refs(&mut |r| match r {
+                        TypeRef::Module(i) if i.0 >= group.start => TypeRef::Rec(i.0 - group.start),
+                        TypeRef::Module(i) => TypeRef::Engine(ids[i.index()]),
+                        other => other,
+                    })
+                })
+                .collect();
+            let count = key.len() as u32;
+            let first = self.register_group(key);
+            ids.extend((first.0..first.0 + count).map(TypeId));
+        }
+        ids.into()
+    }
+
+    /// The id of a function type whose references are canonical already: the type of a host
+    /// function.
+    pub fn register_func(&mut self, ty: FuncType) -> TypeId {
+        let composite = CompositeType::Func(ty);
+        self.register_group(Box::new([SubType { is_final: true, supertype: None, composite }]))
+    }
+
+    fn register_group(&mut self, key: Box<[SubType]>) -> TypeId {
+        if let Some(id) = self.groups.get(&key) {
+            return *id;
+        }
+        let first = TypeId::new(self.types.len());
+        for member in &key {
+            self.types.push(member.map_refs(&mut |r| match r {
+                TypeRef::Rec(i) => TypeRef::Engine(TypeId(first.0 + i)),
+                other => other,
+            }));
+        }
+        self.groups.insert(key, first);
+        first
+    }
+
+    /// A type by its id.
+    pub fn get(&self, id: TypeId) -> &SubType {
+        &self.types[id.index()]
+    }
+
+    /// Whether `sub` is `sup` or declared below it.
+    pub fn is_subtype(&self, sub: TypeId, sup: TypeId) -> bool {
+        let mut at = sub;
+        while at != sup {
+            match self.get(at).supertype {
+                Some(TypeRef::Engine(next)) => at = next,
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Heap subtyping over canonical types (spec: valid/matching).
+    pub fn heap_matches(&self, sub: HeapType, sup: HeapType) -> bool {
+        use HeapType as H;
+        if sub == sup {
+            return true;
+        }
+        match (sub, sup) {
+            (H::Concrete(TypeRef::Engine(a)), H::Concrete(TypeRef::Engine(b))) => {
+                self.is_subtype(a, b)
+            }
+            (H::Concrete(TypeRef::Engine(a)), _) => match self.get(a).composite {
+                CompositeType::Func(_) => sup == H::Func,
+                CompositeType::Cont(_) => sup == H::Cont,
+                CompositeType::Struct(_) => matches!(sup, H::Struct | H::Eq | H::Any),
+                CompositeType::Array(_) => matches!(sup, H::Array | H::Eq | H::Any),
+            },
+            (_, H::Concrete(TypeRef::Engine(b))) => match self.get(b).composite {
+                CompositeType::Func(_) => sub == H::NoFunc,
+                CompositeType::Cont(_) => sub == H::NoCont,
+                CompositeType::Struct(_) | CompositeType::Array(_) => sub == H::None,
+            },
+            (H::Eq, H::Any) => true,
+            (H::I31 | H::Struct | H::Array, H::Eq | H::Any) => true,
+            (H::None, H::I31 | H::Struct | H::Array | H::Eq | H::Any) => true,
+            (H::NoFunc, H::Func) | (H::NoExtern, H::Extern) => true,
+            (H::NoExn, H::Exn) | (H::NoCont, H::Cont) => true,
+            _ => false,
+        }
+    }
+
+    /// Reference subtyping over canonical types.
+    pub fn ref_matches(&self, sub: RefType, sup: RefType) -> bool {
+        (sup.nullable || !sub.nullable) && self.heap_matches(sub.heap, sup.heap)
+    }
+
+    /// Value subtyping over canonical types.
+    pub fn val_matches(&self, sub: ValType, sup: ValType) -> bool {
+        match (sub, sup) {
+            (ValType::Ref(a), ValType::Ref(b)) => self.ref_matches(a, b),
+            (a, b) => a == b,
+        }
+    }
+}
+
+/// Rewrites a module's type so that it names canonical types.
+pub fn canonical<T: MapRefs>(ty: &T, ids: &[TypeId]) -> T {
+    ty.map_refs(&mut |r| match r {
+        TypeRef::Module(TypeIndex(i)) => TypeRef::Engine(ids[i as usize]),
+        other => other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(wat_types: Vec<SubType>, rec_groups: Vec<std::ops::Range<u32>>) -> ModuleInfo {
+        ModuleInfo { types: wat_types, rec_groups, ..ModuleInfo::default() }
+    }
+
+    fn func(params: &[ValType]) -> SubType {
+        let ty = FuncType { params: params.into(), results: Box::new([]) };
+        SubType { is_final: true, supertype: None, composite: CompositeType::Func(ty) }
+    }
+
+    #[test]
+    fn equal_types_of_two_modules_share_an_id() {
+        let mut registry = TypeRegistry::default();
+        let a = module(vec![func(&[]), func(&[ValType::I32])], vec![0..1, 1..2]);
+        let b = module(vec![func(&[ValType::I32])], vec![0..1]);
+        let ids_a = registry.register_module(&a);
+        let ids_b = registry.register_module(&b);
+        assert_eq!(ids_a[1], ids_b[0]);
+        assert_ne!(ids_a[0], ids_a[1]);
+        assert_ne!(ids_a[0], TypeId(0));
+    }
+
+    #[test]
+    fn a_member_of_a_larger_group_is_another_type() {
+        let mut registry = TypeRegistry::default();
+        let alone = module(vec![func(&[])], vec![0..1]);
+        let pair = module(vec![func(&[]), func(&[])], vec![0..2]);
+        let ids_alone = registry.register_module(&alone);
+        let ids_pair = registry.register_module(&pair);
+        assert_ne!(ids_alone[0], ids_pair[0]);
+        assert_ne!(ids_pair[0], ids_pair[1]);
+    }
+
+    #[test]
+    fn recursive_groups_meet_in_one_id() {
+        let own = |at: u32| {
+            let r = RefType {
+                nullable: true,
+                heap: HeapType::Concrete(TypeRef::Module(TypeIndex(at))),
+            };
+            func(&[ValType::Ref(r)])
+        };
+        let mut registry = TypeRegistry::default();
+        let a = registry.register_module(&module(vec![own(0)], vec![0..1]));
+        let shifted = module(vec![func(&[]), own(1)], vec![0..1, 1..2]);
+        let b = registry.register_module(&shifted);
+        assert_eq!(a[0], b[1]);
+    }
+}

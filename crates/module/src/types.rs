@@ -1,0 +1,387 @@
+//! Types as the specification writes them (spec: syntax/types).
+//!
+//! A concrete heap type names another type through [`TypeRef`], which says in which space the
+//! name is to be read: the module's, the enclosing rec group's, or the engine's canonical one.
+
+use crate::{TypeId, TypeIndex};
+use serde::{Deserialize, Serialize};
+
+/// How one type names another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TypeRef {
+    /// A place in the module's type section.
+    Module(TypeIndex),
+    /// A place in the rec group that contains the naming type (canonical keys only).
+    Rec(u32),
+    /// A canonical type of an engine.
+    Engine(TypeId),
+}
+
+/// Heap types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[allow(missing_docs)] // the variants are the specification's words
+pub enum HeapType {
+    Func,
+    NoFunc,
+    Extern,
+    NoExtern,
+    Any,
+    Eq,
+    I31,
+    Struct,
+    Array,
+    None,
+    Exn,
+    NoExn,
+    Cont,
+    NoCont,
+    /// A defined type; `exact` only with custom descriptors.
+    Concrete(TypeRef),
+}
+
+/// The hierarchy a heap type belongs to: what the runtime must know to store a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum HeapTop {
+    Func,
+    Extern,
+    Any,
+    Exn,
+    Cont,
+}
+
+/// Reference types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RefType {
+    /// Whether null is a value of the type.
+    pub nullable: bool,
+    /// What is referred to.
+    pub heap: HeapType,
+}
+
+impl RefType {
+    /// `(ref null func)`.
+    pub const FUNCREF: RefType = RefType { nullable: true, heap: HeapType::Func };
+    /// `(ref null extern)`.
+    pub const EXTERNREF: RefType = RefType { nullable: true, heap: HeapType::Extern };
+}
+
+/// Value types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ValType {
+    I32,
+    I64,
+    F32,
+    F64,
+    V128,
+    Ref(RefType),
+}
+
+impl ValType {
+    /// Whether values of the type are references.
+    pub fn is_ref(self) -> bool {
+        matches!(self, ValType::Ref(_))
+    }
+}
+
+/// What a struct field or array element stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum StorageType {
+    I8,
+    I16,
+    Val(ValType),
+}
+
+/// A field of a struct, or the element of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct FieldType {
+    pub storage: StorageType,
+    pub mutable: bool,
+}
+
+/// Function types.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[allow(missing_docs)]
+pub struct FuncType {
+    pub params: Box<[ValType]>,
+    pub results: Box<[ValType]>,
+}
+
+/// What a defined type is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum CompositeType {
+    Func(FuncType),
+    Struct(Box<[FieldType]>),
+    Array(FieldType),
+    Cont(TypeRef),
+}
+
+/// A defined type with its place in the subtype hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SubType {
+    /// Whether no other type may be a subtype of this one.
+    pub is_final: bool,
+    /// The declared supertype.
+    pub supertype: Option<TypeRef>,
+    /// The type itself.
+    pub composite: CompositeType,
+}
+
+impl SubType {
+    /// The function type, where the type is one.
+    pub fn as_func(&self) -> Option<&FuncType> {
+        match &self.composite {
+            CompositeType::Func(ty) => Some(ty),
+            _ => None,
+        }
+    }
+}
+
+/// Bounds of a memory (in its pages) or table (in elements).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Limits {
+    pub min: u64,
+    pub max: Option<u64>,
+}
+
+/// Whether a memory or table is indexed with `i32` or `i64`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum IndexType {
+    I32,
+    I64,
+}
+
+impl IndexType {
+    /// The value type of an index.
+    pub fn val_type(self) -> ValType {
+        match self {
+            IndexType::I32 => ValType::I32,
+            IndexType::I64 => ValType::I64,
+        }
+    }
+}
+
+/// Memory types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MemoryType {
+    /// Bounds in pages of `1 << page_size_log2` bytes.
+    pub limits: Limits,
+    /// Whether the memory may be shared between threads.
+    pub shared: bool,
+    /// `i32` or `i64` addresses.
+    pub index: IndexType,
+    /// 16 (64 KiB) unless the custom-page-sizes proposal chose 0 (one byte).
+    pub page_size_log2: u8,
+}
+
+impl MemoryType {
+    /// Bytes in a page.
+    pub fn page_size(&self) -> u64 {
+        1 << self.page_size_log2
+    }
+
+    /// The most bytes the memory can ever have, as far as its type says (2⁶⁴ saturates).
+    pub fn max_bytes(&self) -> u64 {
+        let by_index = match self.index {
+            IndexType::I32 => 1u64 << 32,
+            IndexType::I64 => u64::MAX,
+        };
+        let by_type = self.limits.max.map_or(u64::MAX, |max| max.saturating_mul(self.page_size()));
+        by_index.min(by_type)
+    }
+
+    /// The bytes the memory starts with; `None` when they cannot be counted in 64 bits.
+    pub fn min_bytes(&self) -> Option<u64> {
+        self.limits.min.checked_mul(self.page_size())
+    }
+
+    /// The most pages the index type allows.
+    pub fn max_pages_by_index(&self) -> u64 {
+        match self.index {
+            IndexType::I32 => 1 << (32 - u32::from(self.page_size_log2)),
+            IndexType::I64 if self.page_size_log2 == 0 => u64::MAX,
+            IndexType::I64 => 1 << (64 - u32::from(self.page_size_log2)),
+        }
+    }
+}
+
+/// Table types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct TableType {
+    pub element: RefType,
+    pub limits: Limits,
+    pub index: IndexType,
+    pub shared: bool,
+}
+
+/// Global types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct GlobalType {
+    pub content: ValType,
+    pub mutable: bool,
+    pub shared: bool,
+}
+
+/// What can be imported or exported, by its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum EntityType {
+    Func(TypeRef),
+    Table(TableType),
+    Memory(MemoryType),
+    Global(GlobalType),
+    Tag(TypeRef),
+}
+
+impl EntityType {
+    /// The word for this kind of item in messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            EntityType::Func(_) => "func",
+            EntityType::Table(_) => "table",
+            EntityType::Memory(_) => "memory",
+            EntityType::Global(_) => "global",
+            EntityType::Tag(_) => "tag",
+        }
+    }
+}
+
+/// Replaces every [`TypeRef`] inside a type. The one traversal of types that exists.
+pub trait MapRefs: Sized {
+    /// The same type with each reference replaced by `f` of it.
+    #[must_use]
+    fn map_refs(&self, f: &mut impl FnMut(TypeRef) -> TypeRef) -> Self;
+}
+
+impl MapRefs for RefType {
+    fn map_refs(&self, f: &mut impl FnMut(TypeRef) -> TypeRef) -> Self {
+        let heap = match self.heap {
+            HeapType::Concrete(r) => HeapType::Concrete(f(r)),
+            other => other,
+        };
+        RefType { nullable: self.nullable, heap }
+    }
+}
+
+impl MapRefs for ValType {
+    fn map_refs(&self, f: &mut impl FnMut(TypeRef) -> TypeRef) -> Self {
+        match self {
+            ValType::Ref(r) => ValType::Ref(r.map_refs(f)),
+            other => *other,
+        }
+    }
+}
+
+impl MapRefs for FieldType {
+    fn map_refs(&self, f: &mut impl FnMut(TypeRef) -> TypeRef) -> Self {
+        let storage = match self.storage {
+            StorageType::Val(v) => StorageType::Val(v.map_refs(f)),
+            packed => packed,
+        };
+        FieldType { storage, mutable: self.mutable }
+    }
+}
+
+impl MapRefs for FuncType {
+    fn map_refs(&self, f: &mut impl FnMut(TypeRef) -> TypeRef) -> Self {
+        FuncType {
+            params: self.params.iter().map(|v| v.map_refs(f)).collect(),
+            results: self.results.iter().map(|v| v.map_refs(f)).collect(),
+        }
+    }
+}
+
+impl MapRefs for SubType {
+    fn map_refs(&self, f: &mut impl FnMut(TypeRef) -> TypeRef) -> Self {
+        let composite = match &self.composite {
+            CompositeType::Func(ty) => CompositeType::Func(ty.map_refs(f)),
+            CompositeType::Struct(fields) => {
+                CompositeType::Struct(fields.iter().map(|x| x.map_refs(f)).collect())
+            }
+            CompositeType::Array(field) => CompositeType::Array(field.map_refs(f)),
+            CompositeType::Cont(r) => CompositeType::Cont(f(*r)),
+        };
+        SubType { is_final: self.is_final, supertype: self.supertype.map(f), composite }
+    }
+}
+
+impl MapRefs for EntityType {
+    fn map_refs(&self, f: &mut impl FnMut(TypeRef) -> TypeRef) -> Self {
+        match self {
+            EntityType::Func(r) => EntityType::Func(f(*r)),
+            EntityType::Tag(r) => EntityType::Tag(f(*r)),
+            EntityType::Table(t) => {
+                EntityType::Table(TableType { element: t.element.map_refs(f), ..*t })
+            }
+            EntityType::Global(g) => {
+                EntityType::Global(GlobalType { content: g.content.map_refs(f), ..*g })
+            }
+            EntityType::Memory(m) => EntityType::Memory(*m),
+        }
+    }
+}
+
+impl std::fmt::Display for HeapType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = match self {
+            HeapType::Func => "func",
+            HeapType::NoFunc => "nofunc",
+            HeapType::Extern => "extern",
+            HeapType::NoExtern => "noextern",
+            HeapType::Any => "any",
+            HeapType::Eq => "eq",
+            HeapType::I31 => "i31",
+            HeapType::Struct => "struct",
+            HeapType::Array => "array",
+            HeapType::None => "none",
+            HeapType::Exn => "exn",
+            HeapType::NoExn => "noexn",
+            HeapType::Cont => "cont",
+            HeapType::NoCont => "nocont",
+            HeapType::Concrete(TypeRef::Module(i)) => return write!(f, "{}", i.0),
+            HeapType::Concrete(TypeRef::Rec(i)) => return write!(f, "rec.{i}"),
+            HeapType::Concrete(TypeRef::Engine(i)) => return write!(f, "type#{}", i.0),
+        };
+        f.write_str(word)
+    }
+}
+
+impl std::fmt::Display for RefType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.nullable, self.heap) {
+            (true, HeapType::Concrete(_)) => write!(f, "(ref null {})", self.heap),
+            (true, heap) => write!(f, "{heap}ref"),
+            (false, heap) => write!(f, "(ref {heap})"),
+        }
+    }
+}
+
+impl std::fmt::Display for ValType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ValType::I32 => f.write_str("i32"),
+            ValType::I64 => f.write_str("i64"),
+            ValType::F32 => f.write_str("f32"),
+            ValType::F64 => f.write_str("f64"),
+            ValType::V128 => f.write_str("v128"),
+            ValType::Ref(r) => write!(f, "{r}"),
+        }
+    }
+}
+
+impl std::fmt::Display for FuncType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |types: &[ValType]| {
+            types.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ")
+        };
+        write!(f, "({}) -> ({})", list(&self.params), list(&self.results))
+    }
+}
