@@ -1,0 +1,2 @@
+//! The official suites.
+fn main() {}

@@ -1,0 +1,11 @@
+//! What the test binaries beside this library share: how trials are named, judged and run, where
+//! suites, programs and toolchains are found, and which proposals a script needs.
+//!
+//! Invariant: a trial that is skipped says so aloud; a trial that is listed as failing and passes
+//! is a failure. Deliberately not here: any test. Each binary says itself what it shows.
+
+pub mod expected;
+pub mod harness;
+pub mod proposals;
+pub mod scripts;
+pub mod validation;
