@@ -21,7 +21,13 @@ pub struct Engine {
 struct Inner {
     config: Config,
     types: RwLock<TypeRegistry>,
-    compiler: OnceLock<Result<Box<dyn Compiler>, String>>,
+    compiler: OnceLock<Result<Tier, String>>,
+}
+
+/// A compiler with the name of everything besides a module and its tuning that shapes its code.
+struct Tier {
+    compiler: Box<dyn Compiler>,
+    fingerprint: String,
 }
 
 impl Default for Engine {
@@ -78,40 +84,37 @@ impl Engine {
         self.types().get(id).as_func().cloned().unwrap_or_default()
     }
 
-    /// The compiler; made at first use, so that running artifacts never pays for it.
+    /// The compiler; made at first use.
     pub(crate) fn compiler(&self) -> Result<&dyn Compiler> {
-        let made = self.inner.compiler.get_or_init(new_compiler);
-        match made {
-            Ok(compiler) => Ok(&**compiler),
+        match self.tier() {
+            Ok(tier) => Ok(&*tier.compiler),
             Err(why) => Err(Error::new(ErrorKind::Unsupported, why.clone())),
         }
     }
 
+    fn tier(&self) -> &Result<Tier, String> {
+        self.inner.compiler.get_or_init(new_tier)
+    }
+
     /// What must agree for an artifact to be run by this engine: version, target, compiler and
-    /// every choice that shapes code.
-    pub(crate) fn fingerprint(&self) -> String {
+    /// every choice that shapes code. Also part of the key of cached artifacts.
+    pub fn fingerprint(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");
-        let tuning = &self.inner.config.tuning;
-        format!("selkie {version}; {}; {tuning:?}", compiler_fingerprint())
+        let config = &self.inner.config;
+        let compiler = self.tier().as_ref().map_or(std::env::consts::ARCH, |t| &t.fingerprint);
+        let (tuning, debug) = (&config.tuning, config.keep_debug_info);
+        format!("selkie {version}; {compiler}; {tuning:?}; debug {debug}")
     }
 }
 
 #[cfg(feature = "optimizing")]
-fn new_compiler() -> Result<Box<dyn Compiler>, String> {
-    Ok(Box::new(selkie_optimizing::OptimizingCompiler::new()?))
+fn new_tier() -> Result<Tier, String> {
+    let compiler = selkie_optimizing::OptimizingCompiler::new()?;
+    let fingerprint = compiler.fingerprint().to_string();
+    Ok(Tier { compiler: Box::new(compiler), fingerprint })
 }
 
 #[cfg(not(feature = "optimizing"))]
-fn new_compiler() -> Result<Box<dyn Compiler>, String> {
+fn new_tier() -> Result<Tier, String> {
     Err("this build has no compiler: it runs artifacts made by `selkie compile` only".into())
-}
-
-#[cfg(feature = "optimizing")]
-fn compiler_fingerprint() -> String {
-    selkie_optimizing::fingerprint()
-}
-
-#[cfg(not(feature = "optimizing"))]
-fn compiler_fingerprint() -> String {
-    std::env::consts::ARCH.into()
 }

@@ -1,0 +1,392 @@
+//! The emitter: the walk's words as Cranelift instructions.
+//!
+//! This file holds the state, control flow and locals, and hands everything else to its
+//! submodules. Invariants: vectors have type [`VECTOR`] in locals, block parameters, calls and
+//! selects, and any vector type elsewhere; a label's block is sealed as soon as no branch to it
+//! can follow.
+
+mod atomic;
+mod call;
+mod control;
+mod convert;
+mod float;
+mod global;
+mod integer;
+mod lanes;
+mod memory;
+mod numeric;
+mod regions;
+mod relaxed;
+mod table;
+mod vector;
+mod wide;
+
+use crate::abi::{self, POINTER, VECTOR};
+use crate::sites::code;
+use cranelift_codegen::ir::{
+    self, Block, BlockArg, FuncRef, Function, InstBuilder, InstructionData, Opcode, SigRef, SourceLoc, StackSlot, Type,
+    Value, condcodes::IntCC, types,
+};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use regions::Regions;
+use selkie_compile::emitter::{Callee, Const, Emitter, Lanes, WideOp};
+use selkie_compile::memory_ops::{Atomic, Load, Store};
+use selkie_compile::plan::{GlobalAccess, MemoryAccess, MemoryPlan, TableAccess};
+use selkie_compile::{CompileUnit, Numeric, Tuning};
+use selkie_module::builtins::Builtin;
+use selkie_module::{DefinedFuncIndex, FuncType, IndexType, ModuleInfo, TrapCode, ValType};
+use std::collections::HashMap;
+
+/// Emits one function.
+pub(crate) struct CraneliftEmitter<'f> {
+    builder: FunctionBuilder<'f>,
+    info: &'f ModuleInfo,
+    tuning: &'f Tuning,
+    isa: &'f dyn TargetIsa,
+    regions: Regions,
+    /// The context pointer.
+    context: Value,
+    /// Where this function's results go when they do not fit into registers.
+    result_area: Option<Value>,
+    /// Where callees of this function put theirs: one slot, as large as the largest needs.
+    callee_area: Option<StackSlot>,
+    signatures: HashMap<FuncType, SigRef>,
+    functions: HashMap<DefinedFuncIndex, FuncRef>,
+    builtins: HashMap<Builtin, SigRef>,
+    /// The last default value made for locals, usable in its block.
+    default_value: Option<(Block, Type, Value)>,
+    /// Values that a branch carries; kept for its memory.
+    carried: Vec<BlockArg>,
+}
+
+impl<'f> CraneliftEmitter<'f> {
+    pub(crate) fn new(
+        func: &'f mut Function,
+        context: &'f mut FunctionBuilderContext,
+        unit: &'f CompileUnit<'_>,
+        isa: &'f dyn TargetIsa,
+    ) -> CraneliftEmitter<'f> {
+        let regions = Regions::new(func);
+        CraneliftEmitter {
+            builder: FunctionBuilder::new(func, context),
+            info: unit.info,
+            tuning: &unit.tuning,
+            isa,
+            regions,
+            context: Value::from_u32(0),
+            result_area: None,
+            callee_area: None,
+            signatures: HashMap::new(),
+            functions: HashMap::new(),
+            builtins: HashMap::new(),
+            default_value: None,
+            carried: Vec::new(),
+        }
+    }
+
+    /// Completes the function.
+    pub(crate) fn finish(self) {
+        let config = self.isa.frontend_config();
+        self.builder.finalize(config);
+    }
+
+    fn ins(&mut self) -> cranelift_frontend::FuncInstBuilder<'_, 'f> {
+        self.builder.ins()
+    }
+
+    fn type_of(&self, value: Value) -> Type {
+        self.builder.func.dfg.value_type(value)
+    }
+
+    /// A vector as another vector type. Lanes are little-endian, as WebAssembly has them. Constants
+    /// and earlier casts are looked through: Cranelift's rules match what stands behind them.
+    fn vector_as(&mut self, value: Value, ty: Type) -> Value {
+        if self.type_of(value) == ty {
+            return value;
+        }
+        let dfg = &self.builder.func.dfg;
+        if let Some(inst) = dfg.value_def(value).inst() {
+            match dfg.insts[inst] {
+                InstructionData::UnaryConst { opcode: Opcode::Vconst, constant_handle } => {
+                    return self.ins().vconst(ty, constant_handle);
+                }
+                InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, arg, .. }
+                    if dfg.value_type(arg) == ty =>
+                {
+                    return arg;
+                }
+                _ => {}
+            }
+        }
+        let flags = ir::MemFlagsData::new().with_endianness(ir::Endianness::Little);
+        self.ins().bitcast(ty, flags, value)
+    }
+
+    /// A value as it crosses the borders of blocks and functions.
+    fn canonical(&mut self, value: Value) -> Value {
+        if self.type_of(value).is_vector() { self.vector_as(value, VECTOR) } else { value }
+    }
+
+    /// A truth value as i32.
+    fn truth(&mut self, value: Value) -> Value {
+        self.ins().uextend(types::I32, value)
+    }
+
+    fn vector_constant(&mut self, value: u128) -> Value {
+        let bytes = value.to_le_bytes();
+        let constant = self.builder.func.dfg.constants.insert(bytes.as_slice().into());
+        self.ins().vconst(VECTOR, constant)
+    }
+
+    fn zero(&mut self, ty: Type) -> Value {
+        match ty {
+            types::F32 => self.ins().f32const(0.0),
+            types::F64 => self.ins().f64const(0.0),
+            VECTOR => self.vector_constant(0),
+            _ => self.ins().iconst(ty, 0),
+        }
+    }
+
+    /// The default value of a local. Many locals in a row share one.
+    fn default_value(&mut self, ty: Type) -> Value {
+        let block = self.builder.current_block();
+        match self.default_value {
+            Some((at, of, value)) if Some(at) == block && of == ty => value,
+            _ => {
+                let value = self.zero(ty);
+                self.default_value = block.map(|block| (block, ty, value));
+                value
+            }
+        }
+    }
+
+    /// An index as i64.
+    fn index64(&mut self, value: Value) -> Value {
+        if self.type_of(value) == types::I64 {
+            return value;
+        }
+        self.ins().uextend(types::I64, value)
+    }
+}
+
+impl Emitter for CraneliftEmitter<'_> {
+    type Value = Value;
+    type Label = Block;
+    type Local = Variable;
+
+    fn begin(&mut self, ty: &FuncType, params: &mut Vec<Value>) {
+        self.builder.func.signature = abi::signature(ty);
+        let entry = self.builder.create_block();
+        self.builder.append_block_params_for_function_params(entry);
+        self.builder.switch_to_block(entry);
+        self.builder.seal_block(entry);
+        let has_area = selkie_module::abi::uses_result_area(&ty.results);
+        let all = self.builder.block_params(entry);
+        self.context = all[0];
+        self.result_area = has_area.then(|| all[1]);
+        params.extend_from_slice(&all[1 + usize::from(has_area)..]);
+    }
+
+    fn at(&mut self, position: u32) {
+        self.builder.set_srcloc(SourceLoc::new(position));
+    }
+
+    fn local(&mut self, ty: ValType, value: Option<Value>) -> Variable {
+        let ty = abi::value_type(ty);
+        let local = self.builder.declare_var(ty);
+        let value = match value {
+            Some(value) => self.canonical(value),
+            None => self.default_value(ty),
+        };
+        self.builder.def_var(local, value);
+        local
+    }
+
+    fn local_get(&mut self, local: Variable) -> Value {
+        self.builder.use_var(local)
+    }
+
+    fn local_set(&mut self, local: Variable, value: Value) {
+        let value = self.canonical(value);
+        self.builder.def_var(local, value);
+    }
+
+    fn label(&mut self, types: &[ValType]) -> Block {
+        self.new_block(types)
+    }
+
+    fn bind(&mut self, label: Block, out: &mut Vec<Value>) {
+        self.builder.seal_block(label);
+        self.builder.switch_to_block(label);
+        out.extend_from_slice(self.builder.block_params(label));
+    }
+
+    fn begin_loop(&mut self, types: &[ValType], args: &[Value], out: &mut Vec<Value>) -> Block {
+        let head = self.new_block(types);
+        self.jump_to(head, args);
+        self.builder.switch_to_block(head);
+        out.extend_from_slice(self.builder.block_params(head));
+        head
+    }
+
+    fn end_loop(&mut self, label: Block) {
+        self.builder.seal_block(label);
+    }
+
+    fn jump(&mut self, to: Block, args: &[Value]) {
+        self.jump_to(to, args);
+    }
+
+    fn branch_if(&mut self, condition: Value, to: Block, args: &[Value], hint: Option<bool>) {
+        self.branch_to_if(condition, to, args, hint);
+    }
+
+    fn branch_unless(&mut self, condition: Value, to: Block, hint: Option<bool>) {
+        self.branch_to_unless(condition, to, hint);
+    }
+
+    fn br_table(&mut self, index: Value, targets: &[Block], default: Block, args: &[Value]) {
+        self.branch_by_table(index, targets, default, args);
+    }
+
+    fn ret(&mut self, results: &[Value]) {
+        self.return_results(results);
+    }
+
+    fn trap(&mut self, trap: TrapCode) {
+        self.trap_here(trap);
+    }
+
+    fn constant(&mut self, value: Const) -> Value {
+        match value {
+            Const::I32(v) => self.ins().iconst(types::I32, i64::from(v as u32)),
+            Const::I64(v) => self.ins().iconst(types::I64, v),
+            Const::F32(bits) => self.ins().f32const(ir::immediates::Ieee32::with_bits(bits)),
+            Const::F64(bits) => self.ins().f64const(ir::immediates::Ieee64::with_bits(bits)),
+            Const::V128(v) => self.vector_constant(v),
+            Const::Null => self.ins().iconst(POINTER, 0),
+        }
+    }
+
+    fn drop(&mut self, _value: Value) {}
+
+    fn numeric(&mut self, op: Numeric, args: &[Value]) -> Value {
+        self.emit_numeric(op, args)
+    }
+
+    fn select(&mut self, _ty: ValType, condition: Value, if_true: Value, if_false: Value) -> Value {
+        let if_true = self.canonical(if_true);
+        let if_false = self.canonical(if_false);
+        self.ins().select(condition, if_true, if_false)
+    }
+
+    fn wide(&mut self, op: WideOp, args: &[Value]) -> (Value, Value) {
+        self.emit_wide(op, args)
+    }
+
+    fn extract_lane(&mut self, lanes: Lanes, lane: u8, signed: bool, vector: Value) -> Value {
+        self.emit_extract(lanes, lane, signed, vector)
+    }
+
+    fn replace_lane(&mut self, lanes: Lanes, lane: u8, vector: Value, value: Value) -> Value {
+        self.emit_replace(lanes, lane, vector, value)
+    }
+
+    fn shuffle(&mut self, lanes: [u8; 16], a: Value, b: Value) -> Value {
+        self.emit_shuffle(lanes, a, b)
+    }
+
+    fn scalar_to_vector(&mut self, ty: ValType, value: Value) -> Value {
+        self.emit_scalar_to_vector(ty, value)
+    }
+
+    fn ref_is_null(&mut self, value: Value) -> Value {
+        let is_null = self.ins().icmp_imm_u(IntCC::Equal, value, 0);
+        self.truth(is_null)
+    }
+
+    fn trap_if_null(&mut self, value: Value, trap: TrapCode) {
+        self.ins().trapz(value, code(trap));
+    }
+
+    fn global_get(&mut self, access: &GlobalAccess) -> Value {
+        self.load_global(access)
+    }
+
+    fn global_set(&mut self, access: &GlobalAccess, value: Value) {
+        self.store_global(access, value);
+    }
+
+    fn load(&mut self, op: Load, access: &MemoryAccess, index: Value) -> Value {
+        self.load_memory(op, access, index)
+    }
+
+    fn store(&mut self, op: Store, access: &MemoryAccess, index: Value, value: Value) {
+        self.store_memory(op, access, index, value);
+    }
+
+    fn atomic(
+        &mut self,
+        op: Atomic,
+        access: &MemoryAccess,
+        index: Value,
+        args: &[Value],
+    ) -> Option<Value> {
+        self.emit_atomic(op, access, index, args)
+    }
+
+    fn fence(&mut self) {
+        self.ins().fence();
+    }
+
+    fn checked_address(&mut self, access: &MemoryAccess, index: Value) -> Value {
+        self.guest_address(access, index)
+    }
+
+    fn memory_size(&mut self, plan: &MemoryPlan) -> Value {
+        self.memory_pages(plan)
+    }
+
+    fn table_get(&mut self, access: &TableAccess, index: Value) -> Value {
+        self.load_element(access, index)
+    }
+
+    fn table_set(&mut self, access: &TableAccess, index: Value, value: Value) {
+        self.store_element(access, index, value);
+    }
+
+    fn table_size(&mut self, access: &TableAccess) -> Value {
+        let length = self.table_length(access);
+        self.narrow(length, access.index)
+    }
+
+    fn widen(&mut self, value: Value, _index: IndexType) -> Value {
+        self.index64(value)
+    }
+
+    fn narrow(&mut self, value: Value, index: IndexType) -> Value {
+        match index {
+            IndexType::I64 => value,
+            IndexType::I32 => self.ins().ireduce(types::I32, value),
+        }
+    }
+
+    fn builtin(&mut self, entry: Builtin, args: &[Value]) -> Option<Value> {
+        self.call_builtin(entry, args)
+    }
+
+    fn call(
+        &mut self,
+        callee: &Callee<Value>,
+        ty: &FuncType,
+        args: &[Value],
+        results: &mut Vec<Value>,
+    ) {
+        self.emit_call(callee, ty, args, results);
+    }
+
+    fn return_call(&mut self, callee: &Callee<Value>, ty: &FuncType, args: &[Value]) {
+        self.emit_return_call(callee, ty, args);
+    }
+}

@@ -1,0 +1,26 @@
+;; The number of arguments, and the bytes they take with their NULs.
+;; args: one two
+;; exit: 0
+(module
+  (import "wasi_snapshot_preview1" "args_sizes_get"
+    (func $args_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 1)
+
+  ;; Ends with the number of the step when it did not give what it should.
+  (func $check (param $step i32) (param $want i32) (param $got i32)
+    (if (i32.ne (local.get $want) (local.get $got))
+      (then (call $proc_exit (local.get $step)))))
+
+  (func $check_true (param $step i32) (param $holds i32)
+    (if (i32.eqz (local.get $holds)) (then (call $proc_exit (local.get $step)))))
+
+  (func (export "_start")
+    (call $check (i32.const 1) (i32.const 0) (call $args_sizes_get (i32.const 0) (i32.const 4)))
+    (call $check (i32.const 2) (i32.const 3) (i32.load (i32.const 0)))
+    (call $check_true (i32.const 3) (i32.gt_u (i32.load (i32.const 4)) (i32.const 8)))
+
+    ;; Results may lie anywhere, also unaligned.
+    (call $check (i32.const 4) (i32.const 0)
+      (call $args_sizes_get (i32.const 101) (i32.const 107)))
+    (call $check (i32.const 5) (i32.const 3) (i32.load (i32.const 101)))))

@@ -1,0 +1,78 @@
+;; Writing to the standard streams and to files, from one buffer or several.
+;; dir: /
+;; stdout: hello, world\n
+;; stderr: to whom it concerns\n
+;; exit: 0
+(module
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_filestat_get"
+    (func $fd_filestat_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 1)
+  (global $badf i32 (i32.const 8))
+  (global $notcapable i32 (i32.const 76))
+  (data (i32.const 1024) "hello")
+  (data (i32.const 1029) ", ")
+  (data (i32.const 1031) "world\0a")
+  (data (i32.const 1037) "to whom it concerns\0a")
+  (data (i32.const 1057) "file")
+  (data (i32.const 1061) "data")
+
+  ;; Ends with the number of the step when it did not give what it should.
+  (func $check (param $step i32) (param $want i32) (param $got i32)
+    (if (i32.ne (local.get $want) (local.get $got))
+      (then (call $proc_exit (local.get $step)))))
+
+  ;; The specification leaves the choice between two.
+  (func $check_either (param $step i32) (param $one i32) (param $other i32) (param $got i32)
+    (if (i32.and (i32.ne (local.get $one) (local.get $got))
+                 (i32.ne (local.get $other) (local.get $got)))
+      (then (call $proc_exit (local.get $step)))))
+
+  (func $check_fails (param $step i32) (param $got i32)
+    (if (i32.eqz (local.get $got)) (then (call $proc_exit (local.get $step)))))
+
+  (func (export "_start")
+    (i32.store (i32.const 16) (i32.const 1024)) (i32.store (i32.const 20) (i32.const 5)) ;; "hello"
+    (i32.store (i32.const 24) (i32.const 1029)) (i32.store (i32.const 28) (i32.const 2)) ;; ", "
+    (i32.store (i32.const 32) (i32.const 1031)) (i32.store (i32.const 36) (i32.const 0)) ;; ""
+    (i32.store (i32.const 40) (i32.const 1031)) (i32.store (i32.const 44) (i32.const 6)) ;; "world\n"
+    (call $check (i32.const 1) (i32.const 0)
+      (call $fd_write (i32.const 1) (i32.const 16) (i32.const 4) (i32.const 8)))
+    (call $check (i32.const 2) (i32.const 13) (i32.load (i32.const 8)))
+    (i32.store (i32.const 16) (i32.const 1037)) (i32.store (i32.const 20) (i32.const 20)) ;; "to whom it concerns\n"
+    (call $check (i32.const 3) (i32.const 0)
+      (call $fd_write (i32.const 2) (i32.const 16) (i32.const 1) (i32.const 8)))
+    (call $check (i32.const 4) (i32.const 20) (i32.load (i32.const 8)))
+    (call $check (i32.const 5) (i32.const 0)
+      (call $fd_write (i32.const 1) (i32.const 16) (i32.const 0) (i32.const 8)))
+    (call $check (i32.const 6) (i32.const 0) (i32.load (i32.const 8)))
+    (call $check (i32.const 7) (i32.const 0)
+      (call $path_open (i32.const 3) (i32.const 1) (i32.const 1057) (i32.const 4) (; "file" ;)
+        (i32.const 1) (i64.const 0x3fffffff) (i64.const 0x3fffffff) (i32.const 0)
+        (i32.const 0)))
+    (i32.store (i32.const 16) (i32.const 1061)) (i32.store (i32.const 20) (i32.const 4)) ;; "data"
+    (call $check (i32.const 8) (i32.const 0)
+      (call $fd_write (i32.load (i32.const 0)) (i32.const 16) (i32.const 1) (i32.const 8)))
+    (call $check (i32.const 9) (i32.const 0)
+      (call $fd_write (i32.load (i32.const 0)) (i32.const 16) (i32.const 1) (i32.const 8)))
+    (call $check (i32.const 10) (i32.const 0)
+      (call $fd_filestat_get (i32.load (i32.const 0)) (i32.const 64)))
+    (call $check (i32.const 11) (i32.const 8) (i32.wrap_i64 (i64.load (i32.const 96))))
+    (call $check_fails (i32.const 12)
+      (call $fd_write (i32.const 3) (i32.const 16) (i32.const 1) (i32.const 8)))
+    (call $check (i32.const 13) (global.get $badf)
+      (call $fd_write (i32.const 99) (i32.const 16) (i32.const 1) (i32.const 8)))
+    (call $check (i32.const 14) (global.get $badf)
+      (call $fd_write (i32.const -31337) (i32.const 0) (i32.const 0) (i32.const 8)))
+    (call $check (i32.const 15) (i32.const 0)
+      (call $path_open (i32.const 3) (i32.const 1) (i32.const 1057) (i32.const 4) (; "file" ;)
+        (i32.const 0) (i64.const 0x3fffffbf) (i64.const 0x3fffffff) (i32.const 0)
+        (i32.const 4)))
+    (call $check_either (i32.const 16) (global.get $notcapable) (global.get $badf)
+      (call $fd_write (i32.load (i32.const 4)) (i32.const 16) (i32.const 1) (i32.const 8)))
+    (call $check_either (i32.const 17) (global.get $notcapable) (global.get $badf)
+      (call $fd_write (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 8)))))
