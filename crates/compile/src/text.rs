@@ -262,8 +262,14 @@ impl Emitter for TextEmitter {
         index: Value,
         args: &[Value],
     ) -> Option<Value> {
-        let line =
-            format!("atomic {:?} {} v{} ({}) {}", op.kind, op.bytes, index.0, list(args), access(at));
+        let line = format!(
+            "atomic {:?} {} v{} ({}) {}",
+            op.kind,
+            op.bytes,
+            index.0,
+            list(args),
+            access(at)
+        );
         if op.kind == crate::memory_ops::AtomicKind::Store {
             self.line(format_args!("{line}"));
             return None;

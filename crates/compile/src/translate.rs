@@ -200,7 +200,10 @@ fn explain(unit: &CompileUnit<'_>, error: &wasmparser::BinaryReaderError) -> Com
 }
 
 /// The types of a block, as far as the walk needs them.
-fn block_types(unit: &CompileUnit<'_>, ty: wasmparser::BlockType) -> (Box<[ValType]>, Box<[ValType]>) {
+fn block_types(
+    unit: &CompileUnit<'_>,
+    ty: wasmparser::BlockType,
+) -> (Box<[ValType]>, Box<[ValType]>) {
     match ty {
         wasmparser::BlockType::Empty => (Box::new([]), Box::new([])),
         wasmparser::BlockType::Type(ty) => {

@@ -24,8 +24,8 @@ mod wide;
 use crate::abi::{self, POINTER, VECTOR};
 use crate::sites::code;
 use cranelift_codegen::ir::{
-    self, Block, BlockArg, FuncRef, Function, InstBuilder, InstructionData, Opcode, SigRef, SourceLoc, StackSlot, Type,
-    Value, condcodes::IntCC, types,
+    self, Block, BlockArg, FuncRef, Function, InstBuilder, InstructionData, Opcode, SigRef,
+    SourceLoc, StackSlot, Type, Value, condcodes::IntCC, types,
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
@@ -58,6 +58,8 @@ pub(crate) struct CraneliftEmitter<'f> {
     default_value: Option<(Block, Type, Value)>,
     /// Values that a branch carries; kept for its memory.
     carried: Vec<BlockArg>,
+    /// Blocks that end in a trap, and where the trap comes from.
+    trap_blocks: HashMap<Block, SourceLoc>,
 }
 
 impl<'f> CraneliftEmitter<'f> {
@@ -82,11 +84,13 @@ impl<'f> CraneliftEmitter<'f> {
             builtins: HashMap::new(),
             default_value: None,
             carried: Vec::new(),
+            trap_blocks: HashMap::new(),
         }
     }
 
     /// Completes the function.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(mut self) {
+        self.place_conditional_traps();
         let config = self.isa.frontend_config();
         self.builder.finalize(config);
     }

@@ -4,8 +4,8 @@ use cranelift_codegen::binemit;
 use cranelift_codegen::ir::function::FunctionParameters;
 use cranelift_codegen::ir::{self, ExternalName};
 use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget};
-use selkie_compile::driver::{Reloc, RelocKind, Site};
 use selkie_compile::CompileError;
+use selkie_compile::driver::{Reloc, RelocKind, Site};
 use selkie_module::{DefinedFuncIndex, TrapCode};
 
 /// A trap code as Cranelift carries it: our number.

@@ -141,6 +141,7 @@ fn explain(error: CodegenError) -> CompileError {
         CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => {
             CompileError::TooLarge("a function exceeds the limits of the optimizing tier".into())
         }
+        CodegenError::Verifier(errors) => CompileError::Bug(errors.to_string()),
         other => CompileError::Bug(other.to_string()),
     }
 }

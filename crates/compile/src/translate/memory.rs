@@ -59,8 +59,12 @@ impl<E: Emitter> Translator<'_, '_, E> {
     pub(super) fn vector_memory_operator(&mut self, op: &Operator<'_>, offset: u64) -> bool {
         use Numeric::*;
         match op {
-            Operator::V128Load8x8S { memarg } => self.load_lanes(I16x8ExtendLowI8x16S, memarg, offset),
-            Operator::V128Load8x8U { memarg } => self.load_lanes(I16x8ExtendLowI8x16U, memarg, offset),
+            Operator::V128Load8x8S { memarg } => {
+                self.load_lanes(I16x8ExtendLowI8x16S, memarg, offset)
+            }
+            Operator::V128Load8x8U { memarg } => {
+                self.load_lanes(I16x8ExtendLowI8x16U, memarg, offset)
+            }
             Operator::V128Load16x4S { memarg } => {
                 self.load_lanes(I32x4ExtendLowI16x8S, memarg, offset);
             }

@@ -3,7 +3,9 @@
 use super::CraneliftEmitter;
 use crate::abi;
 use crate::sites::code;
-use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Value};
+use cranelift_codegen::ir::{
+    Block, BlockArg, BlockCall, InstBuilder, InstructionData, JumpTableData, Value,
+};
 use selkie_module::abi::RESULT_SLOT_BYTES;
 use selkie_module::{TrapCode, ValType};
 use std::collections::HashMap;
@@ -135,11 +137,36 @@ impl CraneliftEmitter<'_> {
     /// A block that ends in a trap runs at most once: it stands out of the way.
     pub(super) fn trap_here(&mut self, trap: TrapCode) {
         let block = self.builder.current_block();
+        // Without an instruction yet, the function has no entry block but is in it.
         if let Some(block) = block
-            && self.builder.func.layout.entry_block() != Some(block)
+            && self.builder.func.layout.entry_block().is_some_and(|entry| entry != block)
         {
             self.builder.set_cold_block(block);
         }
+        if let Some(block) = block {
+            self.trap_blocks.insert(block, self.builder.srcloc());
+        }
         self.ins().trap(code(trap));
+    }
+
+    /// Cranelift makes one conditional trap of a branch to a block that only traps, and says that
+    /// it stands where the branch stood. The site is to name the trap: so the branch takes its
+    /// place.
+    pub(super) fn place_conditional_traps(&mut self) {
+        if self.trap_blocks.is_empty() {
+            return;
+        }
+        let func = &mut *self.builder.func;
+        let mut next = func.layout.entry_block();
+        while let Some(block) = next {
+            next = func.layout.next_block(block);
+            let Some(branch) = func.layout.last_inst(block) else { continue };
+            let InstructionData::Brif { blocks, .. } = func.dfg.insts[branch] else { continue };
+            let pool = &func.dfg.value_lists;
+            let trap = blocks.iter().find_map(|to| self.trap_blocks.get(&to.block(pool)));
+            if let Some(place) = trap.copied().filter(|place| !place.is_default()) {
+                func.set_srcloc(branch, place);
+            }
+        }
     }
 }

@@ -3,8 +3,8 @@
 use super::CraneliftEmitter;
 use crate::abi::{self, POINTER};
 use cranelift_codegen::ir::{InstBuilder, Value};
-use selkie_compile::plan::{GlobalAccess, Place};
 use selkie_compile::Emitter as _;
+use selkie_compile::plan::{GlobalAccess, Place};
 
 impl CraneliftEmitter<'_> {
     /// A runtime structure's address, as a pointer and a constant offset from it.

@@ -14,8 +14,7 @@ use selkie_module::{IndexType, TrapCode, ValType};
 impl CraneliftEmitter<'_> {
     fn memory_base(&mut self, plan: &MemoryPlan) -> Value {
         let (at, offset) = self.place(plan.place);
-        let flags =
-            if plan.is_base_fixed { self.regions.fixed } else { self.regions.context };
+        let flags = if plan.is_base_fixed { self.regions.fixed } else { self.regions.context };
         self.ins().load(POINTER, flags, at, offset + memory::BASE as i32)
     }
 

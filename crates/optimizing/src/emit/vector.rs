@@ -78,13 +78,26 @@ impl CraneliftEmitter<'_> {
     fn vector_conversion(&mut self, op: Numeric, a: Value) -> Option<Value> {
         use Numeric::*;
         let from = match op {
-            I16x8ExtAddPairwiseI8x16S | I16x8ExtAddPairwiseI8x16U | I16x8ExtendLowI8x16S
-            | I16x8ExtendHighI8x16S | I16x8ExtendLowI8x16U | I16x8ExtendHighI8x16U => I8X16,
-            I32x4ExtAddPairwiseI16x8S | I32x4ExtAddPairwiseI16x8U | I32x4ExtendLowI16x8S
-            | I32x4ExtendHighI16x8S | I32x4ExtendLowI16x8U | I32x4ExtendHighI16x8U => I16X8,
-            I64x2ExtendLowI32x4S | I64x2ExtendHighI32x4S | I64x2ExtendLowI32x4U
-            | I64x2ExtendHighI32x4U | F32x4ConvertI32x4S | F32x4ConvertI32x4U
-            | F64x2ConvertLowI32x4S | F64x2ConvertLowI32x4U => I32X4,
+            I16x8ExtAddPairwiseI8x16S
+            | I16x8ExtAddPairwiseI8x16U
+            | I16x8ExtendLowI8x16S
+            | I16x8ExtendHighI8x16S
+            | I16x8ExtendLowI8x16U
+            | I16x8ExtendHighI8x16U => I8X16,
+            I32x4ExtAddPairwiseI16x8S
+            | I32x4ExtAddPairwiseI16x8U
+            | I32x4ExtendLowI16x8S
+            | I32x4ExtendHighI16x8S
+            | I32x4ExtendLowI16x8U
+            | I32x4ExtendHighI16x8U => I16X8,
+            I64x2ExtendLowI32x4S
+            | I64x2ExtendHighI32x4S
+            | I64x2ExtendLowI32x4U
+            | I64x2ExtendHighI32x4U
+            | F32x4ConvertI32x4S
+            | F32x4ConvertI32x4U
+            | F64x2ConvertLowI32x4S
+            | F64x2ConvertLowI32x4U => I32X4,
             I32x4TruncSatF32x4S | I32x4TruncSatF32x4U | F64x2PromoteLowF32x4 => F32X4,
             I32x4TruncSatF64x2SZero | I32x4TruncSatF64x2UZero | F32x4DemoteF64x2Zero => F64X2,
             _ => return None,
@@ -251,11 +264,18 @@ impl CraneliftEmitter<'_> {
     fn vector_widening_product(&mut self, op: Numeric, a: Value, b: Value) -> Option<Value> {
         use Numeric::*;
         let from = match op {
-            I16x8ExtMulLowI8x16S | I16x8ExtMulHighI8x16S | I16x8ExtMulLowI8x16U
+            I16x8ExtMulLowI8x16S
+            | I16x8ExtMulHighI8x16S
+            | I16x8ExtMulLowI8x16U
             | I16x8ExtMulHighI8x16U => I8X16,
-            I32x4ExtMulLowI16x8S | I32x4ExtMulHighI16x8S | I32x4ExtMulLowI16x8U
-            | I32x4ExtMulHighI16x8U | I32x4DotI16x8S => I16X8,
-            I64x2ExtMulLowI32x4S | I64x2ExtMulHighI32x4S | I64x2ExtMulLowI32x4U
+            I32x4ExtMulLowI16x8S
+            | I32x4ExtMulHighI16x8S
+            | I32x4ExtMulLowI16x8U
+            | I32x4ExtMulHighI16x8U
+            | I32x4DotI16x8S => I16X8,
+            I64x2ExtMulLowI32x4S
+            | I64x2ExtMulHighI32x4S
+            | I64x2ExtMulLowI32x4U
             | I64x2ExtMulHighI32x4U => I32X4,
             _ => return None,
         };

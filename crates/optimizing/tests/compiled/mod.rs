@@ -7,18 +7,23 @@ use selkie_compile::{CompileError, CompileUnit, LinkedCode, Tuning, compile_all,
 use selkie_module::{DefinedFuncIndex, Features, decode};
 use selkie_optimizing::OptimizingCompiler;
 
-pub fn bytes(text: &str) -> Vec<u8> {
+pub(crate) fn bytes(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|e| panic!("{e}: {text:.300}"))
 }
 
 /// Runs `with` on the unit of a module.
-pub fn with_unit<T>(text: &str, tuning: Tuning, with: impl FnOnce(&CompileUnit<'_>) -> T) -> T {
+pub(crate) fn with_unit<T>(
+    text: &str,
+    tuning: Tuning,
+    with: impl FnOnce(&CompileUnit<'_>) -> T,
+) -> T {
     let bytes = bytes(text);
-    let module = decode::decode(&bytes, Features::all()).unwrap_or_else(|e| panic!("{e}: {text:.300}"));
+    let module =
+        decode::decode(&bytes, Features::all()).unwrap_or_else(|e| panic!("{e}: {text:.300}"));
     with(&CompileUnit::new(&module, &bytes, Features::all(), tuning))
 }
 
-pub fn try_compile(
+pub(crate) fn try_compile(
     text: &str,
     tuning: Tuning,
     threads: usize,
@@ -27,32 +32,36 @@ pub fn try_compile(
     with_unit(text, tuning, |unit| compile_all(&compiler, unit, threads, None))
 }
 
-pub fn compile(text: &str, tuning: Tuning) -> Vec<CompiledFunc> {
+pub(crate) fn compile(text: &str, tuning: Tuning) -> Vec<CompiledFunc> {
     try_compile(text, tuning, 1).unwrap_or_else(|e| panic!("{e}: {text:.300}"))
 }
 
-pub fn linked(text: &str) -> LinkedCode {
+pub(crate) fn linked(text: &str) -> LinkedCode {
     link(compile(text, Tuning::default())).expect("small modules link")
 }
 
 /// Instructions of the first function.
-pub fn disassembly(text: &str, tuning: Tuning) -> String {
+pub(crate) fn disassembly(text: &str, tuning: Tuning) -> String {
     let compiler = OptimizingCompiler::new().expect("the host has what is needed");
     with_unit(text, tuning, |unit| {
-        compiler.disassemble(unit, DefinedFuncIndex(0)).unwrap_or_else(|e| panic!("{e}: {text:.300}"))
+        compiler
+            .disassemble(unit, DefinedFuncIndex(0))
+            .unwrap_or_else(|e| panic!("{e}: {text:.300}"))
     })
 }
 
 /// The first function before optimization.
-pub fn clif(text: &str, tuning: Tuning) -> String {
+pub(crate) fn clif(text: &str, tuning: Tuning) -> String {
     let compiler = OptimizingCompiler::new().expect("the host has what is needed");
     with_unit(text, tuning, |unit| {
-        compiler.print_clif(unit, DefinedFuncIndex(0)).unwrap_or_else(|e| panic!("{e}: {text:.300}"))
+        compiler
+            .print_clif(unit, DefinedFuncIndex(0))
+            .unwrap_or_else(|e| panic!("{e}: {text:.300}"))
     })
 }
 
 /// All combinations of decisions that change emitted code.
-pub fn tunings() -> Vec<Tuning> {
+pub(crate) fn tunings() -> Vec<Tuning> {
     let mut all = Vec::new();
     for bits in 0..16 {
         let on = |bit: u32| bits & (1 << bit) != 0;
