@@ -144,6 +144,8 @@ const fn old<const N: usize>(is_new: &[bool]) -> [FunctionInfo; N] {
 
 preview1!(describe);
 
+pub(crate) use preview1;
+
 #[cfg(test)]
 mod tests {
     use super::*;

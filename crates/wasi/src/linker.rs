@@ -1,0 +1,122 @@
+//! The bindings: each row of the function table as an import of a linker.
+//!
+//! A binding finds the memory that the caller exports as `memory`, lends it to the
+//! function together with the context, and turns the outcome into what the guest
+//! sees: an error number, or the end of the program. A caller without a memory has
+//! none to point into: whatever it passes as an address is a `fault`.
+//!
+//! What this file deliberately does not do: keep anything between two calls, or
+//! decide anything; the functions do.
+
+use crate::ctx::WasiCtx;
+use crate::errno::{Exit, Failure};
+use crate::functions::preview1;
+use crate::{preview1, unstable};
+use selkie_engine::{Caller, Error, Linker};
+use std::convert::Infallible;
+
+/// The memory of the calling instance and the context in the store.
+fn parts<'a, T: 'static>(
+    caller: &'a mut Caller<'_, T>,
+    get: impl Fn(&mut T) -> &mut WasiCtx,
+) -> (&'a mut [u8], &'a mut WasiCtx) {
+    match caller.memory() {
+        Some(memory) => {
+            let (bytes, data) = memory.data_and_store_mut(caller);
+            (bytes, get(data))
+        }
+        None => (&mut [], get(caller.data_mut())),
+    }
+}
+
+/// What a function with an error number gives the guest.
+fn errno<F: Into<Failure>>(outcome: Result<(), F>) -> Result<i32, Error> {
+    match outcome.map_err(Into::into) {
+        Ok(()) => Ok(0),
+        Err(Failure::Errno(errno)) => Ok(i32::from(errno.raw())),
+        Err(Failure::Exit(exit)) => Err(exit.into()),
+    }
+}
+
+/// What a function without a return gives the guest.
+fn never(outcome: Result<Infallible, Exit>) -> Result<(), Error> {
+    outcome.map(|never| match never {}).map_err(Error::from)
+}
+
+/// The WebAssembly type of a parameter.
+macro_rules! wasm {
+    (u32) => {
+        i32
+    };
+    (u64) => {
+        i64
+    };
+    (i64) => {
+        i64
+    };
+}
+
+/// Defines one function in one module.
+macro_rules! define {
+    ($linker:ident, $get:ident, $module:literal, $functions:ident,
+     $name:ident($($param:ident: $type:ident),*) -> $result:ident) => {
+        $linker.func_wrap(
+            $module,
+            stringify!($name),
+            move |mut caller: Caller<'_, T> $(, $param: wasm!($type))*| {
+                let (mem, cx) = parts(&mut caller, $get);
+                // The guest's integers have no sign of their own.
+                $result($functions::$name(cx, mem $(, $param as $type)*))
+            },
+        )?;
+    };
+}
+
+/// Defines a row where its last word says.
+macro_rules! define_row {
+    (new $linker:ident $get:ident $($row:tt)*) => {
+        define!($linker, $get, "wasi_snapshot_preview1", preview1, $($row)*);
+    };
+    ($in_both:ident $linker:ident $get:ident $($row:tt)*) => {
+        define!($linker, $get, "wasi_snapshot_preview1", preview1, $($row)*);
+        define!($linker, $get, "wasi_unstable", unstable, $($row)*);
+    };
+}
+
+macro_rules! define_all {
+    ($(fn $name:ident($($param:ident: $type:ident),*) -> $result:ident in $modules:ident;)*) => {
+        /// Gives a linker every function of `wasi_snapshot_preview1` and of
+        /// `wasi_unstable`. `get` finds the context in the embedder's data.
+        ///
+        /// ```
+        /// use selkie_engine::{Engine, Linker, Module, Store};
+        /// use selkie_wasi::{Exit, WasiCtx, add_to_linker};
+        ///
+        /// let engine = Engine::default();
+        /// let module = Module::new(&engine, r#"(module
+        ///     (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        ///     (memory (export "memory") 1)
+        ///     (func (export "_start") (call $exit (i32.const 7))))"#)?;
+        /// let mut linker = Linker::new(&engine);
+        /// add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
+        /// let mut store = Store::new(&engine, WasiCtx::builder().inherit_stdio().build());
+        /// let instance = linker.instantiate(&mut store, &module)?;
+        /// let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+        /// let error = start.call(&mut store, ()).unwrap_err();
+        /// assert_eq!(error.downcast_ref::<Exit>(), Some(&Exit(7)));
+        /// # Ok::<(), selkie_engine::Error>(())
+        /// ```
+        ///
+        /// # Errors
+        /// One of the names is defined already.
+        pub fn add_to_linker<T: 'static>(
+            linker: &mut Linker<T>,
+            get: impl Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
+        ) -> Result<(), Error> {
+            $(define_row!($modules linker get $name($($param: $type),*) -> $result);)*
+            Ok(())
+        }
+    };
+}
+
+preview1!(define_all);
