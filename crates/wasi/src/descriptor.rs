@@ -28,7 +28,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, SocketType};
 #[derive(Debug)]
 pub(crate) enum Object {
     /// Something of the host.
-    Host(Box<HostFile>),
+    Host(HostFile),
     /// A stream of the embedder's.
     Stream(VirtualStream),
 }
@@ -297,7 +297,7 @@ impl Descriptor {
     /// are left out as soon as the type is known.
     pub(crate) fn host(file: HostFile, base: u64, inheriting: u64, flags: u16) -> Descriptor {
         let base = base & file.meaningful_rights();
-        Descriptor { object: Object::Host(Box::new(file)), base, inheriting, flags, preopen: None }
+        Descriptor { object: Object::Host(file), base, inheriting, flags, preopen: None }
     }
 
     /// A descriptor of a stream of the embedder's.

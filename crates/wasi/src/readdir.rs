@@ -2,11 +2,16 @@
 //!
 //! A batch is read from the host, laid out as the guest will see it, and handed out
 //! as the guest asks, so that a guest with a small buffer costs no more system calls
-//! than one with a large buffer. A cookie is the host's own offset of the next entry.
+//! than one with a large buffer. A cookie is the number of entries before it: the
+//! host's own offsets take 64 bits, and the C library of 32-bit guests keeps only half
+//! of a cookie in `telldir`. Going back is going on from the last checkpoint before.
 //!
 //! Invariants:
-//! - At most one batch ([`BATCH_BYTES`] of the host's entries) is held for each open
-//!   directory, whatever its size, and none once its end was reached.
+//! - At most one batch ([`BATCH_BYTES`] of the host's entries) and [`MAX_CHECKPOINTS`]
+//!   checkpoints are held for each open directory, whatever its size, and no batch
+//!   once its end was reached.
+//! - Reading on never skips an entry because others were removed in between: it
+//!   continues at the host's offset. Only going back counts entries again.
 //! - The cookie 0 reads the directory anew.
 //! - `..` carries the number of the directory itself: the parent may lie outside of
 //!   what the guest was given.
@@ -23,20 +28,55 @@ use std::mem::MaybeUninit;
 /// How much is asked of the host at once.
 const BATCH_BYTES: usize = 16 * 1024;
 
+/// How many places are remembered for going back.
+const MAX_CHECKPOINTS: usize = 32;
+
+/// A place in the directory: how many entries come before it, and the host's offset.
+#[derive(Clone, Copy, Debug)]
+struct Checkpoint {
+    cookie: u64,
+    offset: u64,
+}
+
 /// The entries of an open directory, from some cookie on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct DirStream {
     /// Entries laid out for the guest.
     batch: Vec<u8>,
-    /// The cookie of the first of them.
-    first_cookie: u64,
+    /// The cookies of the first of them and of what comes after the last.
+    first: u64,
+    end: u64,
     /// Where in `batch` the next entry is, and its cookie.
     at: usize,
     cookie: u64,
+    /// The host's offset of what comes after `batch`.
+    offset: u64,
     /// Whether nothing comes after `batch`.
     is_last: bool,
     /// Whether anything was read yet.
     is_started: bool,
+    /// The beginnings of batches, one of every `stride`, ascending.
+    checkpoints: Vec<Checkpoint>,
+    stride: u64,
+    batches: u64,
+}
+
+impl Default for DirStream {
+    fn default() -> DirStream {
+        DirStream {
+            batch: Vec::new(),
+            first: 0,
+            end: 0,
+            at: 0,
+            cookie: 0,
+            offset: 0,
+            is_last: false,
+            is_started: false,
+            checkpoints: Vec::new(),
+            stride: 1,
+            batches: 0,
+        }
+    }
 }
 
 impl DirStream {
@@ -52,67 +92,91 @@ impl DirStream {
         while filled < out.len() {
             if self.at == self.batch.len() {
                 if self.is_last {
-                    self.batch = Vec::new();
-                    self.at = 0;
-                    self.first_cookie = self.cookie;
+                    self.forget_batch();
                     break;
                 }
                 self.fetch(dir)?;
                 continue;
             }
-            let (len, next) = entry_at(&self.batch[self.at..]);
+            let len = entry_len(&self.batch[self.at..]);
             let taken = len.min(out.len() - filled);
             out[filled..filled + taken].copy_from_slice(&self.batch[self.at..self.at + taken]);
             filled += taken;
             if taken == len {
                 self.at += len;
-                self.cookie = next;
+                self.cookie += 1;
             }
         }
         Ok(filled)
     }
 
-    /// Makes `cookie` the next entry.
+    fn forget_batch(&mut self) {
+        self.batch = Vec::new();
+        self.at = 0;
+        self.first = self.end;
+    }
+
+    /// Makes `cookie` the next entry, or the end if there are fewer.
     fn go_to(&mut self, dir: BorrowedFd<'_>, cookie: u64) -> Result<(), Errno> {
-        if cookie != 0 && self.is_started {
-            if cookie == self.cookie {
-                return Ok(());
+        if cookie == 0 {
+            // A fresh stream stands at the beginning already.
+            if self.is_started {
+                seek(dir, SeekFrom::Start(0))?;
+                *self = DirStream::default();
             }
-            if let Some(at) = self.find(cookie) {
-                (self.at, self.cookie) = (at, cookie);
-                return Ok(());
+            return Ok(());
+        }
+        if cookie == self.cookie {
+            return Ok(());
+        }
+        if cookie < self.first {
+            let back = self.checkpoints.iter().rev().find(|place| place.cookie <= cookie);
+            let Checkpoint { cookie, offset } =
+                back.copied().unwrap_or(Checkpoint { cookie: 0, offset: 0 });
+            seek(dir, SeekFrom::Start(offset))?;
+            (self.end, self.offset, self.is_last) = (cookie, offset, false);
+            self.forget_batch();
+        }
+        while cookie >= self.end && !self.is_last {
+            self.fetch(dir)?;
+        }
+        if cookie >= self.end {
+            self.at = self.batch.len();
+        } else {
+            self.at = 0;
+            for _ in self.first..cookie {
+                self.at += entry_len(&self.batch[self.at..]);
             }
         }
-        // A fresh stream stands at the beginning already.
-        if cookie != 0 || self.is_started {
-            let offset = i64::try_from(cookie).map_err(|_| Errno::INVAL)?;
-            seek(dir, SeekFrom::Start(offset as u64))?;
-        }
-        *self = DirStream { first_cookie: cookie, cookie, ..DirStream::default() };
+        self.cookie = cookie;
         Ok(())
     }
 
-    /// Where in the batch the entry with this cookie lies.
-    fn find(&self, cookie: u64) -> Option<usize> {
-        let (mut at, mut current) = (0, self.first_cookie);
-        while current != cookie {
-            if at == self.batch.len() {
-                return None;
-            }
-            let (len, next) = entry_at(&self.batch[at..]);
-            at += len;
-            current = next;
+    /// Remembers where the next batch begins, sparsely enough.
+    fn remember(&mut self) {
+        let known = self.checkpoints.last().is_some_and(|last| last.cookie >= self.end);
+        if known || !self.batches.is_multiple_of(self.stride) {
+            return;
         }
-        // The very end of a batch that was given back is no place to go on from.
-        (at < self.batch.len()).then_some(at)
+        if self.checkpoints.len() == MAX_CHECKPOINTS {
+            let mut keep = false;
+            self.checkpoints.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.stride *= 2;
+        }
+        self.checkpoints.push(Checkpoint { cookie: self.end, offset: self.offset });
     }
 
     /// Reads the next batch, or notes that there is none.
     fn fetch(&mut self, dir: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.remember();
         self.batch.clear();
         self.at = 0;
-        self.first_cookie = self.cookie;
+        self.first = self.end;
         self.is_started = true;
+        self.batches += 1;
         let mut buffer = [const { MaybeUninit::<u8>::uninit() }; BATCH_BYTES];
         let mut entries = RawDir::new(dir, &mut buffer);
         let (mut own_ino, mut parent_at) = (None, None);
@@ -128,14 +192,15 @@ impl DirStream {
             } else if name == b".." {
                 parent_at = Some(self.batch.len());
             }
-            let next = entry.next_entry_cookie();
+            self.offset = entry.next_entry_cookie();
             if std::str::from_utf8(name).is_ok() {
                 let filetype = match FileType::from(entry.file_type()) {
                     FileType::Unknown => ask_filetype(dir, name),
                     known => known,
                 };
                 let len = u32::try_from(name.len()).map_err(|_| Errno::OVERFLOW)?;
-                self.batch.extend_from_slice(&encode_dirent(next, entry.ino(), len, filetype));
+                self.end += 1;
+                self.batch.extend_from_slice(&encode_dirent(self.end, entry.ino(), len, filetype));
                 self.batch.extend_from_slice(name);
             }
             if entries.is_buffer_empty() && !self.batch.is_empty() {
@@ -153,11 +218,9 @@ impl DirStream {
     }
 }
 
-/// The length of the entry that `bytes` begin with, and the cookie after it.
-fn entry_at(bytes: &[u8]) -> (usize, u64) {
-    let next = crate::guest::u64_at(bytes, 0);
-    let name_len = crate::guest::u32_at(bytes, 16);
-    (DIRENT_SIZE + name_len as usize, next)
+/// The length of the entry that `bytes` begin with.
+fn entry_len(bytes: &[u8]) -> usize {
+    DIRENT_SIZE + crate::guest::u32_at(bytes, 16) as usize
 }
 
 /// The type of an entry that the file system did not tell.
