@@ -1,6 +1,6 @@
 //! Puts compiled functions together: places them, patches calls, packs the site tables.
 //!
-//! Functions stand in index order, 16-aligned, so that equal modules give equal bytes. Sites of a
+//! Functions stand in index order, 32-aligned, so that equal modules give equal bytes. Sites of a
 //! function are kept as a packed stream that is read only when something traps.
 
 use crate::driver::{CompiledFunc, RelocKind, Site};
@@ -18,7 +18,7 @@ pub struct LinkedCode {
     pub sites: Vec<u8>,
 }
 
-const ALIGN: usize = 16;
+const ALIGN: usize = 32;
 /// Relative calls reach two GiB; leave room for the last function.
 const MAX_CODE_BYTES: usize = 0x7ff0_0000;
 

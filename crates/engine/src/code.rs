@@ -3,7 +3,7 @@
 
 use crate::artifact::Bytes;
 use selkie_module::sites::{self, FuncRange};
-use selkie_module::{DefinedFuncIndex, FuncIndex, ModuleInfo, TrapCode};
+use selkie_module::{DefinedFuncIndex, EntityIndex, FuncIndex, ModuleInfo, TrapCode};
 use std::sync::{Arc, OnceLock};
 
 /// The tables of a module's code. Registered with the floor below, which asks it about faults.
@@ -61,11 +61,14 @@ impl ModuleCode {
             .collect()
     }
 
-    /// The name that the module's name section gives a function.
+    /// The name that the module's name section gives a function, or else its first export's.
     pub(crate) fn func_name(&self, func: FuncIndex) -> Option<&str> {
         let names = self.name_map.get_or_init(|| read_names(&self.names));
-        let at = names.binary_search_by_key(&func.0, |(index, _)| *index).ok()?;
-        Some(&names[at].1)
+        if let Ok(at) = names.binary_search_by_key(&func.0, |(index, _)| *index) {
+            return Some(&names[at].1);
+        }
+        let export = self.info.exports.iter().find(|e| e.index == EntityIndex::Func(func))?;
+        Some(&export.name)
     }
 }
 

@@ -18,7 +18,8 @@ pub struct Config {
     pub(crate) features: Features,
     pub(crate) tuning: Tuning,
     pub(crate) stack_bytes: usize,
-    pub(crate) compile_threads: usize,
+    /// `None`: one for each processor, asked for when something is compiled.
+    compile_threads: Option<usize>,
     pub(crate) backtrace_frames: usize,
     pub(crate) keep_debug_info: bool,
 }
@@ -29,7 +30,7 @@ impl Default for Config {
             features: Features::default(),
             tuning: Tuning::default(),
             stack_bytes: selkie_vm::DEFAULT_STACK_BYTES,
-            compile_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            compile_threads: None,
             backtrace_frames: 64,
             keep_debug_info: true,
         }
@@ -67,8 +68,13 @@ impl Config {
 
     /// Threads that compile a module. Default: one for each processor.
     pub fn compile_threads(&mut self, threads: usize) -> &mut Config {
-        self.compile_threads = threads.max(1);
+        self.compile_threads = Some(threads.max(1));
         self
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.compile_threads.unwrap_or_else(all)
     }
 
     /// Whether NaN results are made canonical, so that results are equal on every machine.

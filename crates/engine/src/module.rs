@@ -8,7 +8,8 @@ use crate::types::{ExportType, ExternType, ImportType};
 use selkie_compile::{CompileUnit, compile_all, link};
 use selkie_module::registry::canonical;
 use selkie_module::{
-    ContextLayout, ElemItems, ElemMode, EntityIndex, FuncIndex, ModuleInfo, TypeId, decode,
+    ContextLayout, ElemItems, ElemMode, EntityIndex, FuncIndex, MemoryIndex, ModuleInfo, TypeId,
+    decode,
 };
 use selkie_vm::CodeMemory;
 use std::borrow::Cow;
@@ -40,6 +41,8 @@ pub(crate) struct ModuleInner {
     /// Canonical ids by type index: machine code reads them.
     pub(crate) type_ids: Box<[TypeId]>,
     pub(crate) exports: HashMap<String, EntityIndex>,
+    /// The memory exported as `memory`, which host functions ask for at every call.
+    pub(crate) memory_export: Option<MemoryIndex>,
     /// The initial contents of defined tables of functions, by defined table: what lazy slots
     /// hold. `None` elements are null.
     pub(crate) table_images: Vec<Box<[Option<FuncIndex>]>>,
@@ -188,7 +191,12 @@ impl Module {
             dwarf: OnceLock::new(),
         });
         code.publish(tables.clone());
-        let exports = info.exports.iter().map(|e| (e.name.clone(), e.index)).collect();
+        let exports: HashMap<_, _> =
+            info.exports.iter().map(|e| (e.name.clone(), e.index)).collect();
+        let memory_export = match exports.get("memory") {
+            Some(EntityIndex::Memory(index)) => Some(*index),
+            _ => None,
+        };
         let (table_images, elems_in_images) = table_images(&info);
         let layout = ContextLayout::new(&info);
         let inner = ModuleInner {
@@ -199,6 +207,7 @@ impl Module {
             data: artifact.data,
             type_ids,
             exports,
+            memory_export,
             table_images,
             elems_in_images,
             sites: artifact.sites,
@@ -286,7 +295,7 @@ fn compile_artifact(
     let module = decode::decode(bytes, config.features)?;
     let linked = {
         let unit = CompileUnit::new(&module, bytes, config.features, config.tuning.clone());
-        let funcs = compile_all(engine.compiler()?, &unit, config.compile_threads, progress)?;
+        let funcs = compile_all(engine.compiler()?, &unit, config.threads(), progress)?;
         link(funcs)?
     };
     let mut debug = Vec::new();

@@ -104,7 +104,10 @@ impl<T> Caller<'_, T> {
 
     /// The memory that the calling instance exports as `memory`.
     pub fn memory(&mut self) -> Option<Memory> {
-        self.get_export("memory")?.into_memory()
+        let instance = self.store.inner().instance(self.instance?);
+        let index = instance.memory(instance.module.memory_export?);
+        let store = self.store.inner().id;
+        Some(Memory { store, index })
     }
 
     /// The instance that imported the function.
