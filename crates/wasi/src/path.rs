@@ -117,6 +117,14 @@ impl<'p> Split<'p> {
     }
 }
 
+/// The last component of `other`, if it is an entry of the directory that also holds
+/// the last component of `one`: that directory need be opened only once then.
+pub(crate) fn sibling<'p>(one: &[u8], other: &'p [u8]) -> Option<&'p [u8]> {
+    let (one, other) = (Split::new(one), Split::new(other));
+    let is_entry = !one.ends_in_dots() && !other.ends_in_dots();
+    (is_entry && one.parent == other.parent).then_some(other.name_and_slashes)
+}
+
 /// A directory on the way: the one the walk began at, or one opened by it.
 pub(crate) enum Dir<'d> {
     Base(BorrowedFd<'d>),
@@ -303,6 +311,16 @@ mod tests {
         assert_eq!(split("a/b"), (Some("a/"), "b", "b"));
         assert_eq!(split("a//b/"), (Some("a//"), "b", "b/"));
         assert_eq!(split("../.."), (Some("../"), "..", ".."));
+    }
+
+    #[test]
+    fn siblings_are_entries_of_one_directory() {
+        let name = |one: &str, other: &'static str| sibling(one.as_bytes(), other.as_bytes());
+        assert_eq!(name("a/b", "a/c/"), Some(&b"c/"[..]));
+        assert_eq!(name("b", "c"), Some(&b"c"[..]));
+        assert_eq!(name("a/b", "a/.."), None);
+        assert_eq!(name("a/.", "a/b"), None);
+        assert_eq!(name("a/b", "b"), None);
     }
 
     #[test]

@@ -83,6 +83,8 @@ fn use_everything(guest: &mut Guest, path: &str) {
     }
     let _ = guest.rename(&other, 3, "kept");
     let _ = guest.rename("kept", 3, &other);
+    let _ = guest.rename(&other, 3, &format!("{path}/sibling"));
+    let _ = guest.rename(&format!("{path}/sibling"), 3, &other);
     let _ = guest.link(&other, 0, 3, "kept");
     let _ = guest.link("kept", FOLLOW, 3, &format!("{path}/linked"));
     let _ = guest.symlink("x", &format!("{path}/symbolic"));
@@ -92,7 +94,7 @@ fn use_everything(guest: &mut Guest, path: &str) {
     let _ = guest.set_times(&format!("{path}/"), 0, 1 | 4);
     let _ = guest.rmdir(&format!("{path}/made"));
     let _ = guest.rmdir(&format!("{path}/sub"));
-    for name in ["other", "linked", "symbolic"] {
+    for name in ["other", "linked", "symbolic", "sibling"] {
         let _ = guest.unlink(&format!("{path}/{name}"));
     }
     let _ = guest.unlink("kept");

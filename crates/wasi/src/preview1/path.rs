@@ -10,7 +10,7 @@ use crate::errno::Errno;
 use crate::grant::{DirPerms, Grant};
 use crate::guest;
 use crate::layout::{FileType, Filestat, SYMLINK_FOLLOW, Snapshot, fdflags, oflags};
-use crate::path::{Place, Walk, guest_link_target, guest_path};
+use crate::path::{Place, Walk, guest_link_target, guest_path, sibling};
 use crate::rights;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -320,7 +320,13 @@ pub fn path_rename(
     let old_path = guest_path(mem, old_path, old_path_len)?;
     let new_path = guest_path(mem, new_path, new_path_len)?;
     may_move(old_grant, new_grant)?;
-    match (cx.walk.place(old_base, old_path)?, cx.walk.place(new_base, new_path)?) {
+    let old = cx.walk.place(old_base, old_path)?;
+    if let (true, Place::Entry(dir, old_name), Some(new_name)) =
+        (fd == new_fd, &old, sibling(old_path, new_path))
+    {
+        return Ok(renameat(dir, *old_name, dir, new_name)?);
+    }
+    match (old, cx.walk.place(new_base, new_path)?) {
         (Place::Entry(old_dir, old_name), Place::Entry(new_dir, new_name)) => {
             Ok(renameat(old_dir, old_name, new_dir, new_name)?)
         }
