@@ -2,6 +2,7 @@
 //! the threads that compile.
 
 use crate::inline::InlinePlan;
+use selkie_module::decode::BranchHints;
 use selkie_module::{ContextLayout, Features, FunctionSource, ModuleInfo, ParsedModule};
 
 /// Decisions about generated code that hold for a whole artifact. They are part of its identity:
@@ -47,7 +48,7 @@ pub struct CompileUnit<'a> {
     /// The function bodies.
     pub functions: &'a [FunctionSource<'a>],
     /// Branch hints of the module, sorted by function.
-    pub branch_hints: &'a [(selkie_module::FuncIndex, Box<[(u32, bool)]>)],
+    pub branch_hints: &'a BranchHints,
     /// Decisions that hold everywhere.
     pub tuning: Tuning,
     /// Which functions are put in place of calls to them.

@@ -203,6 +203,7 @@ fn section_range(entry: &[u8], total: usize) -> Result<Range<usize>> {
 }
 
 fn damaged(why: &str) -> Error {
-    let message = format!("this is not a usable artifact: {why}; make it again with `selkie compile`");
+    let message =
+        format!("this is not a usable artifact: {why}; make it again with `selkie compile`");
     Error::new(ErrorKind::Invalid, message)
 }

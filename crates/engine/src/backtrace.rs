@@ -106,7 +106,8 @@ impl std::fmt::Display for WasmBacktrace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "wasm backtrace:")?;
         for (depth, frame) in self.frames.iter().enumerate() {
-            let name = frame.func_name().unwrap_or_else(|| format!("<wasm function {}>", frame.func.0));
+            let name =
+                frame.func_name().unwrap_or_else(|| format!("<wasm function {}>", frame.func.0));
             write!(f, "  {depth:>3}: ")?;
             if let Some(offset) = frame.offset {
                 write!(f, "{offset:#8x} - ")?;

@@ -218,8 +218,8 @@ pub(crate) fn call_indirect_slow(
     if slot.type_id == 0 {
         return Err(TrapCode::UninitializedElement);
     }
-    let matches = slot.type_id == wanted.0
-        || store.engine.types().is_subtype(TypeId(slot.type_id), wanted);
+    let matches =
+        slot.type_id == wanted.0 || store.engine.types().is_subtype(TypeId(slot.type_id), wanted);
     if !matches {
         return Err(TrapCode::IndirectCallTypeMismatch);
     }

@@ -1,8 +1,8 @@
 //! `Config`: every choice that holds for an engine.
 
 use selkie_compile::Tuning;
-use selkie_module::features::Feature;
 use selkie_module::Features;
+use selkie_module::features::Feature;
 
 /// Choices that hold for an [`Engine`](crate::Engine) and all its modules and stores.
 ///

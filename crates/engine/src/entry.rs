@@ -62,9 +62,15 @@ unsafe fn enter<R>(
 }
 
 macro_rules! machine_type {
-    (i32) => { u32 };
-    (i64) => { u64 };
-    (ptr) => { u64 };
+    (i32) => {
+        u32
+    };
+    (i64) => {
+        u64
+    };
+    (ptr) => {
+        u64
+    };
 }
 
 macro_rules! define_entries {
@@ -186,7 +192,8 @@ unsafe extern "C" fn untyped_entry<T: 'static>(
             let mut writer = ResultWriter::new(in_area, &mut *regs);
             for (value, expected) in results.iter().zip(ty.results()) {
                 if !value.matches(store, *expected) {
-                    let message = format!("a host function returned a value not of type {expected}");
+                    let message =
+                        format!("a host function returned a value not of type {expected}");
                     return Err(Error::msg(message));
                 }
                 writer.put(*expected, value.to_raw(store)?);
@@ -232,7 +239,11 @@ fn with_backtrace(runtime: *const StoreRuntime, error: Error) -> Error {
         if limit > 0 {
             selkie_vm::capture(runtime, |frame| {
                 frames.push(frame);
-                if frames.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if frames.len() < limit {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
             });
         }
     }

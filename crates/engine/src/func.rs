@@ -142,11 +142,8 @@ impl StoreInner {
             func: func.vm(),
             caller: std::ptr::null_mut(),
         };
-        let func_ref = VMFuncRef {
-            code: func.stub(),
-            context: std::ptr::null_mut(),
-            type_id: func.ty().id.0,
-        };
+        let func_ref =
+            VMFuncRef { code: func.stub(), context: std::ptr::null_mut(), type_id: func.ty().id.0 };
         let mut entry = Box::new(HostFuncEntry { context, func_ref });
         entry.func_ref.context = (&raw mut entry.context).cast();
         let address = &raw const entry.func_ref as usize;

@@ -56,7 +56,7 @@ pub use global::{Extern, Global, Tag};
 pub use instance::Instance;
 pub use limits::StoreLimits;
 pub use linker::{InstancePre, Linker};
-pub use memory::Memory;
+pub use memory::{Memory, SharedMemory};
 pub use module::Module;
 pub use selkie_compile::CompileError;
 pub use selkie_module::features::Feature;

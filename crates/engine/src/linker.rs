@@ -177,7 +177,8 @@ impl<T> Linker<T> {
             if self.find(import.module(), import.name()).is_some() {
                 continue;
             }
-            let what = format!("unknown import `{}` `{}` was called", import.module(), import.name());
+            let what =
+                format!("unknown import `{}` `{}` was called", import.module(), import.name());
             self.func_new(import.module(), import.name(), ty.clone(), move |_, _, _| {
                 Err(Error::new(ErrorKind::Link, what.clone()))
             })?;
@@ -262,7 +263,11 @@ pub struct InstancePre<T: 'static> {
 
 impl<T> Clone for InstancePre<T> {
     fn clone(&self) -> Self {
-        InstancePre { module: self.module.clone(), imports: self.imports.clone(), data: PhantomData }
+        InstancePre {
+            module: self.module.clone(),
+            imports: self.imports.clone(),
+            data: PhantomData,
+        }
     }
 }
 
@@ -330,7 +335,8 @@ pub(crate) fn check_imports(store: &StoreInner, module: &Module, imports: &[Impo
 fn incompatible(module: &Module, import: &selkie_module::Import, have: &str) -> Error {
     let want = module.inner.extern_type(import.ty);
     let (from, name) = (&import.module, &import.name);
-    let message = format!("incompatible import type: `{from}` `{name}` must be {want}, but is {have}");
+    let message =
+        format!("incompatible import type: `{from}` `{name}` must be {want}, but is {have}");
     Error::new(ErrorKind::Link, message)
 }
 
@@ -407,6 +413,5 @@ fn extern_matches(store: &StoreInner, want: EntityType, item: Extern) -> Result<
 
 /// spec: valid/matching, limits; the current size stands for the minimum.
 fn limits_match(want: Limits, size: u64, max: Option<u64>) -> bool {
-    size >= want.min
-        && want.max.is_none_or(|want| max.is_some_and(|max| max <= want))
+    size >= want.min && want.max.is_none_or(|want| max.is_some_and(|max| max <= want))
 }

@@ -1,11 +1,12 @@
 //! Linear memories, seen from the host.
 
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreInner};
 use selkie_compile::MemoryPlan as CompilePlan;
-use selkie_module::MemoryType;
-use selkie_vm::{LinearMemory, MemoryPlan, SharedMemory, VMMemory};
+use selkie_module::{Limits, MemoryType};
+use selkie_vm::{LinearMemory, MemoryPlan, SharedMemory as SharedBody, VMMemory};
 
 /// A memory of a store.
 pub(crate) struct MemoryEntry {
@@ -18,7 +19,7 @@ pub(crate) struct MemoryEntry {
 
 pub(crate) enum MemoryBody {
     Own(LinearMemory),
-    Shared(SharedMemory),
+    Shared(SharedBody),
 }
 
 impl MemoryEntry {
@@ -29,9 +30,9 @@ impl MemoryEntry {
         ty: MemoryType,
         definition: *mut VMMemory,
     ) -> Result<MemoryEntry> {
-        let plan = allocation_plan(store, &ty)?;
+        let plan = allocation_plan(&store.engine, store.limits.memory_bytes, &ty)?;
         if ty.shared {
-            let shared = SharedMemory::new(&plan)?;
+            let shared = SharedBody::new(&plan)?;
             let definition = shared.definition();
             let body = MemoryBody::Shared(shared);
             return Ok(MemoryEntry { ty, body, definition, _own_definition: None });
@@ -82,15 +83,15 @@ impl MemoryEntry {
 }
 
 /// How a memory of this type is allocated: by the same rule that the compiler planned with.
-fn allocation_plan(store: &StoreInner, ty: &MemoryType) -> Result<MemoryPlan> {
-    let tuning = &store.engine.config().tuning;
+fn allocation_plan(engine: &Engine, limit_bytes: u64, ty: &MemoryType) -> Result<MemoryPlan> {
+    let tuning = &engine.config().tuning;
     let too_large = || {
         let message = format!("a memory of {} pages exceeds the store's limit", ty.limits.min);
         Error::new(ErrorKind::Limit, message)
     };
-    let min_bytes = ty.min_bytes().filter(|b| *b <= store.limits.memory_bytes);
+    let min_bytes = ty.min_bytes().filter(|b| *b <= limit_bytes);
     let min_bytes = min_bytes.ok_or_else(too_large)?;
-    let max_bytes = ty.max_bytes().min(store.limits.memory_bytes).max(min_bytes);
+    let max_bytes = ty.max_bytes().min(limit_bytes).max(min_bytes);
     let reserved = CompilePlan::reserves_index_space(ty, tuning);
     Ok(if reserved {
         MemoryPlan {
@@ -149,11 +150,7 @@ impl Memory {
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
-        let max_pages = ty.max_pages_by_index();
-        let limits = ty.limits;
-        if limits.min > max_pages || limits.max.is_some_and(|max| max > max_pages || max < limits.min) {
-            return Err(Error::new(ErrorKind::Invalid, "memory limits that no memory can have"));
-        }
+        check_type(&ty)?;
         let entry = MemoryEntry::new(inner, ty, std::ptr::null_mut())?;
         Ok(inner.add_memory(entry))
     }
@@ -167,7 +164,7 @@ impl Memory {
     pub fn ty(&self, store: impl AsContext) -> MemoryType {
         let entry_ty = self.entry(store.as_context()).ty;
         let min = self.size(store);
-        MemoryType { limits: selkie_module::Limits { min, ..entry_ty.limits }, ..entry_ty }
+        MemoryType { limits: Limits { min, ..entry_ty.limits }, ..entry_ty }
     }
 
     /// Size in pages.
@@ -260,6 +257,100 @@ impl Memory {
         let grown = inner.memories[self.index as usize].grow(delta, limit);
         grown.ok_or_else(|| Error::new(ErrorKind::Limit, "the memory cannot grow that far"))
     }
+}
+
+/// A shared memory, which the stores of several threads can use at once.
+///
+/// ```
+/// use selkie_engine::{Engine, IndexType, Limits, MemoryType, SharedMemory, Store};
+/// let engine = Engine::default();
+/// let shared = SharedMemory::new(&engine, MemoryType {
+///     limits: Limits { min: 1, max: Some(2) },
+///     shared: true,
+///     index: IndexType::I32,
+///     page_size_log2: 16,
+/// })?;
+/// let mut store = Store::new(&engine, ());
+/// let memory = shared.memory(&mut store); // to be imported by instances of this store
+/// memory.write(&mut store, 0, b"seen")?;
+/// let mut bytes = [0; 4];
+/// shared.read(0, &mut bytes)?;
+/// assert_eq!(&bytes, b"seen");
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SharedMemory {
+    ty: MemoryType,
+    body: SharedBody,
+}
+
+impl SharedMemory {
+    /// A shared memory of no store.
+    ///
+    /// # Errors
+    /// The type is not shared or has no maximum; the system's limits.
+    pub fn new(engine: &Engine, ty: MemoryType) -> Result<SharedMemory> {
+        check_type(&ty)?;
+        if !ty.shared || ty.limits.max.is_none() {
+            let message = "a shared memory has a shared type with a maximum";
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        let body = SharedBody::new(&allocation_plan(engine, u64::MAX, &ty)?)?;
+        Ok(SharedMemory { ty, body })
+    }
+
+    /// The memory as an item of a store.
+    pub fn memory(&self, mut store: impl AsContextMut) -> Memory {
+        let mut context = store.as_context_mut();
+        context.inner().add_memory(MemoryEntry {
+            ty: self.ty,
+            body: MemoryBody::Shared(self.body.clone()),
+            definition: self.body.definition(),
+            _own_definition: None,
+        })
+    }
+
+    /// Size in bytes.
+    pub fn data_size(&self) -> usize {
+        self.body.len() as usize
+    }
+
+    /// Copies bytes out, each read atomically.
+    ///
+    /// # Errors
+    /// The range is out of bounds.
+    pub fn read(&self, offset: usize, buffer: &mut [u8]) -> Result<()> {
+        self.body.read(offset as u64, buffer).map_err(|_| out_of_bounds())
+    }
+
+    /// Copies bytes in, each written atomically.
+    ///
+    /// # Errors
+    /// The range is out of bounds.
+    pub fn write(&self, offset: usize, bytes: &[u8]) -> Result<()> {
+        self.body.write(offset as u64, bytes).map_err(|_| out_of_bounds())
+    }
+}
+
+impl Memory {
+    /// The memory as one that other stores can use too; `None` where it is not shared.
+    pub fn as_shared(&self, store: impl AsContext) -> Option<SharedMemory> {
+        let context = store.as_context();
+        let entry = self.entry(context);
+        match &entry.body {
+            MemoryBody::Shared(body) => Some(SharedMemory { ty: entry.ty, body: body.clone() }),
+            MemoryBody::Own(_) => None,
+        }
+    }
+}
+
+fn check_type(ty: &MemoryType) -> Result<()> {
+    let max_pages = ty.max_pages_by_index();
+    let Limits { min, max } = ty.limits;
+    if min > max_pages || max.is_some_and(|max| max > max_pages || max < min) {
+        return Err(Error::new(ErrorKind::Invalid, "memory limits that no memory can have"));
+    }
+    Ok(())
 }
 
 impl StoreInner {

@@ -31,6 +31,9 @@ pub struct Module {
     pub(crate) inner: Arc<ModuleInner>,
 }
 
+/// What the lazy slots of a table of functions hold, from its first element on.
+type TableImage = Box<[Option<FuncIndex>]>;
+
 pub(crate) struct ModuleInner {
     pub(crate) engine: Engine,
     pub(crate) info: Arc<ModuleInfo>,
@@ -45,7 +48,7 @@ pub(crate) struct ModuleInner {
     pub(crate) memory_export: Option<MemoryIndex>,
     /// The initial contents of defined tables of functions, by defined table: what lazy slots
     /// hold. `None` elements are null.
-    pub(crate) table_images: Vec<Box<[Option<FuncIndex>]>>,
+    pub(crate) table_images: Vec<TableImage>,
     /// Which active element segments the images already contain.
     pub(crate) elems_in_images: Vec<bool>,
     /// The parts that `serialize` needs and nothing else.
@@ -320,7 +323,7 @@ fn compile_artifact(
 /// Initial contents of the tables whose size makes a lazy image worthwhile: the leading active
 /// segments at constant, in-bounds places become part of the image; the first other one ends it,
 /// because segments are written in order.
-fn table_images(info: &ModuleInfo) -> (Vec<Box<[Option<FuncIndex>]>>, Vec<bool>) {
+fn table_images(info: &ModuleInfo) -> (Vec<TableImage>, Vec<bool>) {
     let mut images: Vec<Vec<Option<FuncIndex>>> = vec![Vec::new(); info.table_inits.len()];
     let mut included = vec![false; info.elems.len()];
     for (i, elem) in info.elems.iter().enumerate() {
@@ -331,7 +334,8 @@ fn table_images(info: &ModuleInfo) -> (Vec<Box<[Option<FuncIndex>]>>, Vec<bool>)
         };
         let size = info.tables[table.index()].limits.min;
         let end = start.saturating_add(funcs.len() as u64);
-        if end > size || info.table_inits[defined.index()].is_some() || !info.is_func_table(*table) {
+        if end > size || info.table_inits[defined.index()].is_some() || !info.is_func_table(*table)
+        {
             break;
         }
         let image = &mut images[defined.index()];

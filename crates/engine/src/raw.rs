@@ -42,7 +42,8 @@ impl ContextBox {
     /// Address of the structure at an offset.
     pub(crate) fn at<T>(&self, offset: u32) -> *mut T {
         let end = offset as usize + size_of::<T>();
-        assert!(end <= self.layout.size() && offset as usize % align_of::<T>() == 0);
+        assert!(end <= self.layout.size());
+        assert!((offset as usize).is_multiple_of(align_of::<T>()));
         self.base.as_ptr().wrapping_add(offset as usize).cast()
     }
 

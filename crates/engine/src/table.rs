@@ -33,7 +33,8 @@ impl TableEntry {
         owner: Option<(InstanceId, DefinedTableIndex)>,
     ) -> Result<TableEntry> {
         if ty.limits.min > store.limits.table_elements {
-            let message = format!("a table of {} elements exceeds the store's limit", ty.limits.min);
+            let message =
+                format!("a table of {} elements exceeds the store's limit", ty.limits.min);
             return Err(Error::new(ErrorKind::Limit, message));
         }
         let kind = if is_func { TableKind::Func } else { TableKind::Ref };

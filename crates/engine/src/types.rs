@@ -101,8 +101,15 @@ impl std::fmt::Display for ExternType {
                 write!(f, "table {}{} {}", ty.limits.min, max(ty.limits.max), ty.element)
             }
             ExternType::Memory(ty) => {
-                let shared = if ty.shared { " shared" } else { "" };
-                write!(f, "memory {}{}{shared}", ty.limits.min, max(ty.limits.max))
+                let index = if ty.index == IndexType::I64 { "i64 " } else { "" };
+                write!(f, "memory {index}{}{}", ty.limits.min, max(ty.limits.max))?;
+                if ty.shared {
+                    f.write_str(" shared")?;
+                }
+                match ty.page_size_log2 {
+                    16 => Ok(()),
+                    log2 => write!(f, " (pagesize {})", 1u64 << log2),
+                }
             }
             ExternType::Global(ty) if ty.mutable => write!(f, "global (mut {})", ty.content),
             ExternType::Global(ty) => write!(f, "global {}", ty.content),

@@ -146,9 +146,7 @@ impl Val {
             ValType::Ref(r) => match (hierarchy(store, r.heap), raw as u64) {
                 (HeapType::Func, raw) => Val::FuncRef(Func::from_raw(store.id, raw as usize)),
                 (HeapType::Extern, 0) => Val::ExternRef(None),
-                (HeapType::Extern, raw) => {
-                    Val::ExternRef(Some(ExternRef { store: store.id, raw }))
-                }
+                (HeapType::Extern, raw) => Val::ExternRef(Some(ExternRef { store: store.id, raw })),
                 (other, _) => Val::NullRef(other),
             },
         }

@@ -119,11 +119,8 @@ impl FuncAbi {
     pub fn new(ty: &FuncType) -> FuncAbi {
         let in_area = uses_result_area(&ty.results);
         let mut cursor = ArgCursor::new(in_area);
-        let params = ty
-            .params
-            .iter()
-            .map(|t| cursor.next(RegClass::of(*t), *t == ValType::V128))
-            .collect();
+        let params =
+            ty.params.iter().map(|t| cursor.next(RegClass::of(*t), *t == ValType::V128)).collect();
         let (mut int, mut float) = (0, 0);
         let results = ty.results.iter().enumerate().map(|(i, t)| {
             if in_area {

@@ -25,6 +25,10 @@ pub struct FunctionSource<'a> {
     pub to_validate: FuncToValidate<ValidatorResources>,
 }
 
+/// Branch hints by function, sorted; for each the sorted offsets of branches from the body's start
+/// and whether they are likely taken.
+pub type BranchHints = Vec<(FuncIndex, Box<[(u32, bool)]>)>;
+
 /// A decoded module whose function bodies are not validated yet.
 pub struct ParsedModule<'a> {
     /// All that is not code.
@@ -40,7 +44,7 @@ pub struct ParsedModule<'a> {
     /// All custom sections, by name.
     pub custom_sections: Vec<(&'a str, &'a [u8])>,
     /// `metadata.code.branch_hint`: by function, sorted offsets from the body's start.
-    pub branch_hints: Vec<(FuncIndex, Box<[(u32, bool)]>)>,
+    pub branch_hints: BranchHints,
 }
 
 /// Why bytes are not a module this configuration accepts.
@@ -79,11 +83,7 @@ impl DecodeError {
 }
 
 /// Tries each disabled proposal: the one that lets validation pass the failing place is missing.
-fn missing_feature(
-    error: &BinaryReaderError,
-    bytes: &[u8],
-    features: Features,
-) -> Option<Feature> {
+fn missing_feature(error: &BinaryReaderError, bytes: &[u8], features: Features) -> Option<Feature> {
     Feature::ALL.iter().copied().filter(|f| !features.has(*f)).find(|feature| {
         let mut with = features;
         with.set(*feature, true);
@@ -277,8 +277,6 @@ impl<'a> Decoder<'a> {
         info.func_refs = refs;
     }
 }
-
-type BranchHints = Vec<(FuncIndex, Box<[(u32, bool)]>)>;
 
 fn branch_hints(section: &wasmparser::CustomSectionReader<'_>) -> Option<BranchHints> {
     let wasmparser::KnownCustom::BranchHints(reader) = section.as_known() else { return None };

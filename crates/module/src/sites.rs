@@ -163,8 +163,7 @@ mod tests {
     #[test]
     fn sites_are_found_at_their_exact_place() {
         let mut table = Vec::new();
-        let positions =
-            SitePositions { calls: vec![(7, 40)], inlined: vec![(0, 900), (0, 905)] };
+        let positions = SitePositions { calls: vec![(7, 40)], inlined: vec![(0, 900), (0, 905)] };
         let sites = [(3, 2, 100), (9, 0, 50), (300, 11, INLINED | 1)];
         pack(&mut table, sites.into_iter(), &positions);
         for (pc, trap, position) in sites {

@@ -379,9 +379,8 @@ impl std::fmt::Display for ValType {
 
 impl std::fmt::Display for FuncType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let list = |types: &[ValType]| {
-            types.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ")
-        };
+        let list =
+            |types: &[ValType]| types.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ");
         write!(f, "({}) -> ({})", list(&self.params), list(&self.results))
     }
 }

@@ -7,7 +7,7 @@ use crate::inline::MAX_DEPTH;
 use selkie_module::{DefinedFuncIndex, FuncIndex, FuncType, TrapCode, TypeIndex};
 use wasmparser::Operator;
 
-impl<E: Emitter> Translator<'_, '_, E> {
+impl<'a, E: Emitter> Translator<'_, 'a, E> {
     pub(super) fn call_operator(
         &mut self,
         op: &Operator<'_>,
@@ -50,9 +50,9 @@ impl<E: Emitter> Translator<'_, '_, E> {
         Ok(())
     }
 
-    fn func_type(&self, ty: TypeIndex) -> FuncType {
+    fn func_type(&self, ty: TypeIndex) -> &'a FuncType {
         let ty = self.unit.info.func_type_at(ty);
-        ty.expect("validation: call types are function types").clone()
+        ty.expect("validation: call types are function types")
     }
 
     fn indirect(&mut self, type_index: TypeIndex, table: u32) -> Callee<E::Value> {
@@ -73,14 +73,14 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let ty = self.func_type(ty);
         self.mark(offset);
         let args = self.stack.split_off(self.stack.len() - ty.params.len());
-        self.emitter.call(callee, &ty, &args, &mut self.stack);
+        self.emitter.call(callee, ty, &args, &mut self.stack);
     }
 
     fn return_call(&mut self, callee: &Callee<E::Value>, ty: TypeIndex, offset: u64) {
         let ty = self.func_type(ty);
         self.mark(offset);
         let args = self.stack.split_off(self.stack.len() - ty.params.len());
-        self.emitter.return_call(callee, &ty, &args);
+        self.emitter.return_call(callee, ty, &args);
         self.reachable = false;
     }
 

@@ -28,6 +28,8 @@ impl<E: Emitter> Translator<'_, '_, E> {
             Operator::TryTable { .. } | Operator::Try { .. } if !self.reachable => {
                 self.block(wasmparser::BlockType::Empty);
             }
+            // Closes a legacy `try` without an `end`.
+            Operator::Delegate { .. } if !self.reachable => self.end(),
             _ if !self.reachable => {}
             _ => return self.reachable_operator(op, offset, scratch),
         }

@@ -213,9 +213,8 @@ pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
     let has_floats = P::HAS_FLOATS || R::HAS_FLOATS;
     let set = if has_floats { RegSet::All } else { RegSet::Int };
     // SAFETY: the stack slots that count were written, up to padding, which is not read as values.
-    let stack_args = unsafe {
-        std::slice::from_raw_parts(stack.as_ptr().cast::<u8>(), stack_bytes)
-    };
+    let stack_args =
+        unsafe { std::slice::from_raw_parts(stack.as_ptr().cast::<u8>(), stack_bytes) };
     jump(store, func.code, &mut regs, stack_args, set)?;
     let area = R::IN_AREA.then_some(&area[..]);
     let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };

@@ -55,11 +55,7 @@ impl HostFunc {
 
     /// The code that machine code jumps to.
     pub(crate) fn stub(&self) -> *const u8 {
-        if self.ints_only {
-            selkie_vm::host_call_stub_int()
-        } else {
-            selkie_vm::host_call_stub()
-        }
+        if self.ints_only { selkie_vm::host_call_stub_int() } else { selkie_vm::host_call_stub() }
     }
 
     pub(crate) fn ty(&self) -> &FuncType {
@@ -216,6 +212,9 @@ into_func! {
 }
 
 /// A linker's function as a handle of a store.
-pub(crate) fn into_func(store: &mut crate::store::StoreInner, func: &std::sync::Arc<HostFunc>) -> Func {
+pub(crate) fn into_func(
+    store: &mut crate::store::StoreInner,
+    func: &std::sync::Arc<HostFunc>,
+) -> Func {
     store.add_host_func(func.clone())
 }
