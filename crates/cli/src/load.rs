@@ -1,0 +1,67 @@
+//! From an input to a module that can be run: an artifact, an entry of the cache, or compiled.
+
+use crate::cache::Cache;
+use crate::input::{Content, Input, to_binary};
+use crate::progress::Progress;
+use crate::report::Failure;
+use crate::settings::Settings;
+use selkie::{Engine, Module};
+
+/// The engine that settings ask for.
+pub(crate) fn engine(settings: &Settings) -> Result<Engine, Failure> {
+    Engine::new(&settings.config).map_err(|error| Failure::engine(&error, ""))
+}
+
+/// The module of an input.
+///
+/// # Errors
+/// It is not valid, not supported, or an artifact that does not fit.
+pub(crate) fn module(
+    engine: &Engine,
+    input: &Input,
+    settings: &Settings,
+) -> Result<Module, Failure> {
+    let failed = |error: selkie::Error| Failure::engine(&error, &input.shown);
+    let bytes = match &input.content {
+        Content::Module(bytes) | Content::Text(bytes) => bytes,
+        Content::Artifact(bytes) => {
+            return Module::deserialize(engine, bytes.clone()).map_err(failed);
+        }
+        Content::ArtifactFile => {
+            let path = input.path.as_deref().unwrap_or("".as_ref());
+            return Module::deserialize_file(engine, path)
+                .map_err(|error| Failure::engine(&error, ""));
+        }
+    };
+    let cache = Cache::open(&settings.cache);
+    let key = cache.as_ref().map(|_| Cache::key(engine, bytes));
+    if let (Some(cache), Some(key)) = (&cache, &key)
+        && let Some(module) = cache.load(engine, key)
+    {
+        return Ok(module);
+    }
+    let module = compile(engine, input)?;
+    if let (Some(cache), Some(key)) = (&cache, &key) {
+        cache.store(key, &module);
+    }
+    Ok(module)
+}
+
+/// Compiles without looking at the cache.
+pub(crate) fn compile(engine: &Engine, input: &Input) -> Result<Module, Failure> {
+    let encoded;
+    let binary = match &input.content {
+        Content::Module(bytes) => bytes,
+        Content::Text(text) => {
+            encoded = to_binary(text, input.path.as_deref())?;
+            &encoded
+        }
+        Content::Artifact(_) | Content::ArtifactFile => {
+            let message = format!("{} is compiled already", input.shown);
+            return Err(Failure::error(message));
+        }
+    };
+    let progress = Progress::start();
+    Module::compile(engine, binary, Some(&|done, all| progress.report(done, all)))
+        .map_err(|error| Failure::engine(&error, &input.shown))
+}

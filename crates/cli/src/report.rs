@@ -1,0 +1,72 @@
+//! How commands fail: a status and a line for standard error.
+
+use crate::output::note;
+use crate::text::harmless;
+use selkie::ErrorKind;
+
+/// Status after a trap, as a shell shows an aborted program.
+pub(crate) const STATUS_TRAP: u8 = 134;
+/// Status of a command line that cannot be understood.
+pub(crate) const STATUS_USAGE: u8 = 2;
+/// Status of any other error.
+pub(crate) const STATUS_ERROR: u8 = 1;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: u8,
+    message: String,
+}
+
+impl Failure {
+    /// Something went wrong; status 1.
+    pub(crate) fn error(message: impl Into<String>) -> Failure {
+        Failure { status: STATUS_ERROR, message: message.into() }
+    }
+
+    /// The command line is wrong; status 2.
+    pub(crate) fn usage(message: impl Into<String>) -> Failure {
+        Failure { status: STATUS_USAGE, message: message.into() }
+    }
+
+    /// The reader of our output went away: nothing is left to say.
+    pub(crate) fn silent() -> Failure {
+        Failure { status: STATUS_ERROR, message: String::new() }
+    }
+
+    /// An error of the engine, with what it is about.
+    pub(crate) fn engine(error: &selkie::Error, about: &str) -> Failure {
+        let status = if error.kind() == ErrorKind::Trap { STATUS_TRAP } else { STATUS_ERROR };
+        let separator = if about.is_empty() { "" } else { ": " };
+        let mut message = format!("{about}{separator}{error}");
+        if error.kind() == ErrorKind::Bug {
+            message.push_str("; this is a defect of selkie, please report it");
+        }
+        if let Some(backtrace) = error.backtrace() {
+            message.push('\n');
+            message.push_str(backtrace.to_string().trim_end());
+        }
+        Failure { status, message }
+    }
+
+    /// Adds what could be done about it.
+    pub(crate) fn hint(mut self, hint: &str) -> Failure {
+        self.message.push_str("; ");
+        self.message.push_str(hint);
+        self
+    }
+
+    /// The line, without its prefix.
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Prints it and answers the exit status.
+    pub(crate) fn report(&self) -> u8 {
+        if !self.message.is_empty() {
+            note(&format!("error: {}", harmless(&self.message)));
+        }
+        self.status
+    }
+}

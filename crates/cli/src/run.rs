@@ -1,0 +1,200 @@
+//! `selkie run`: loads a program, gives it what was granted, runs it, and ends as it did.
+
+use crate::grants::Grants;
+use crate::imports::{self, explain_unknown};
+use crate::input::{self, Input};
+use crate::invoke;
+use crate::load;
+use crate::options::{Invocation, Opt};
+use crate::output::{self, note};
+use crate::report::Failure;
+use crate::settings::{Settings, asked_group};
+use crate::text::{shown, some_of};
+use selkie::wasi::{Exit, WasiCtx, add_to_linker};
+use selkie::{Engine, Instance, Linker, Module, Store};
+use std::ffi::OsString;
+use std::mem::ManuallyDrop;
+
+/// Runs a program and answers its exit status.
+pub(crate) fn main(invocation: &Invocation) -> Result<u8, Failure> {
+    if let Some(group) = asked_group(invocation) {
+        output::text(&group.help())?;
+        return Ok(0);
+    }
+    let Some((file, args)) = invocation.operands.split_first() else {
+        return Err(invocation.lacks_operand());
+    };
+    let settings = Settings::of(invocation)?;
+    let invoke = invocation.text(Opt::Invoke)?;
+    // The arguments are the function's parameters then, and no program's.
+    let guest_args = if invoke.is_some() { &[][..] } else { args };
+    let grants = Grants::of(invocation, &settings.wasi, file, guest_args)?;
+    let input = input::read(file)?;
+    let engine = load::engine(&settings)?;
+    let module = ManuallyDrop::new(load::module(&engine, &input, &settings)?);
+    if invocation.has(Opt::DryRun) {
+        return dry_run(&grants, &settings, &module);
+    }
+    let program = Program { input: &input, module: &module, settings: &settings };
+    program.run(&engine, &grants, invoke, args)
+}
+
+fn dry_run(grants: &Grants, settings: &Settings, module: &Module) -> Result<u8, Failure> {
+    let mut text = grants.describe(&settings.wasi);
+    let imports: Vec<_> = module.imports().map(|i| (i.module(), i.name())).collect();
+    text.push_str("it may also want:\n");
+    let mut is_content = true;
+    for need in imports::needs(imports.iter().copied()).iter().filter(|n| !n.flag.is_empty()) {
+        is_content = false;
+        text.push_str(&format!("  {}: {}\n", need.what, need.flag));
+    }
+    if is_content {
+        text.push_str("  nothing\n");
+    }
+    output::text(&text)?;
+    Ok(0)
+}
+
+struct Program<'a> {
+    input: &'a Input,
+    module: &'a Module,
+    settings: &'a Settings,
+}
+
+impl Program<'_> {
+    fn run(
+        &self,
+        engine: &Engine,
+        grants: &Grants,
+        invoke: Option<&str>,
+        args: &[OsString],
+    ) -> Result<u8, Failure> {
+        let linker = ManuallyDrop::new(self.linker(engine)?);
+        let context = grants.open(&self.settings.wasi)?;
+        let store = Store::try_new(engine, context).map_err(|error| self.failed(&error))?;
+        // The process ends with the program: giving back what it holds would be wasted time.
+        let mut store = ManuallyDrop::new(store);
+        store.set_limits(self.settings.limits);
+        let outcome = self.start(&linker, &mut store, invoke, args)?;
+        match outcome {
+            Ok(()) => Ok(0),
+            Err(error) => self.end(&error, grants),
+        }
+    }
+
+    fn linker(&self, engine: &Engine) -> Result<Linker<WasiCtx>, Failure> {
+        let mut linker = Linker::new(engine);
+        if self.module.imports().any(|import| imports::is_wasi(import.module())) {
+            add_to_linker(&mut linker, |context: &mut WasiCtx| context)
+                .map_err(|error| self.failed(&error))?;
+        }
+        if self.settings.unknown_imports_trap {
+            linker
+                .define_unknown_imports_as_traps(self.module)
+                .map_err(|error| self.failed(&error))?;
+        }
+        let all = self.module.imports();
+        let unknown: Vec<_> = all
+            .filter(|import| !linker.contains(import.module(), import.name()))
+            .map(|import| (import.module(), import.name()))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(linker);
+        }
+        Err(Failure::error(format!("{}: {}", self.input.shown, explain_unknown(&unknown))))
+    }
+
+    /// Instantiates and calls. The outer error is a call that cannot be made; the inner one is
+    /// the program's end.
+    fn start(
+        &self,
+        linker: &Linker<WasiCtx>,
+        store: &mut Store<WasiCtx>,
+        invoke: Option<&str>,
+        args: &[OsString],
+    ) -> Result<selkie::Result<()>, Failure> {
+        let instance = match linker.instantiate(&mut *store, self.module) {
+            Ok(instance) => instance,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Some(name) = invoke else {
+            if instance.get_func(&mut *store, "_start").is_some() {
+                return Ok(call_plain(store, instance, "_start"));
+            }
+            self.check_was_program(store, instance)?;
+            return Ok(Ok(()));
+        };
+        if instance.get_func(&mut *store, "_initialize").is_some() && name != "_initialize" {
+            let initialized = call_plain(store, instance, "_initialize");
+            if initialized.is_err() {
+                return Ok(initialized);
+            }
+        }
+        let results = match invoke::call(store, instance, name, args)? {
+            Ok(results) => results,
+            Err(error) => return Ok(Err(error)),
+        };
+        for result in results {
+            output::line(&result)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// A module without `_start` is a program only if its start function is all it has.
+    fn check_was_program(
+        &self,
+        store: &mut Store<WasiCtx>,
+        instance: Instance,
+    ) -> Result<(), Failure> {
+        let functions = invoke::function_names(store, instance);
+        if functions.is_empty() {
+            return Ok(());
+        }
+        let functions: Vec<String> = functions.iter().map(|name| shown(name)).collect();
+        Err(Failure::error(format!(
+            "{} exports no function `_start`: it is a library, not a program; call one of its \
+             functions with --invoke: {}",
+            self.input.shown,
+            some_of(&functions, 8)
+        )))
+    }
+
+    /// The status that a program ends with when it does not simply return.
+    fn end(&self, error: &selkie::Error, grants: &Grants) -> Result<u8, Failure> {
+        let status = match error.downcast_ref::<Exit>() {
+            Some(Exit(0)) => return Ok(0),
+            Some(Exit(code)) => Ok(exit_status(*code)),
+            None => Err(self.failed(error)),
+        };
+        let could_want_dirs = || {
+            self.module.imports().any(|i| imports::is_wasi(i.module()) && i.name() == "path_open")
+        };
+        if !grants.has_dirs() && could_want_dirs() {
+            if let Err(failure) = &status {
+                let status = failure.report();
+                note(NO_DIRECTORY);
+                return Ok(status);
+            }
+            note(NO_DIRECTORY);
+        }
+        status
+    }
+
+    fn failed(&self, error: &selkie::Error) -> Failure {
+        Failure::engine(error, &self.input.shown)
+    }
+}
+
+const NO_DIRECTORY: &str = "hint: the program was given no directory; if it looks for files, grant one with --dir HOST[::GUEST]";
+
+fn call_plain(store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> selkie::Result<()> {
+    instance.get_typed_func::<(), ()>(&mut *store, name)?.call(&mut *store, ())
+}
+
+/// Statuses have eight bits; a failure must not become a success by losing the others.
+fn exit_status(code: u32) -> u8 {
+    match code as u8 {
+        0 => u8::MAX,
+        status => status,
+    }
+}

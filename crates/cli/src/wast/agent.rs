@@ -1,0 +1,369 @@
+//! An agent: one store with the instances of a script, and the directives that act on it.
+//!
+//! A directive either is as the script says or ends the script with its line and a message.
+
+use super::Summary;
+use super::spectest;
+use super::values::{argument, check_results};
+use selkie::{Engine, Error, ErrorKind, Extern, Instance, Linker, Module, Store, Val};
+use std::collections::HashMap;
+use wast::core::WastArgCore;
+use wast::token::Id;
+use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, WastThread, Wat};
+
+/// Line and message.
+pub(super) type Failure = (usize, String);
+
+/// Exports by name, as an instance or another agent gives them.
+type Exports = HashMap<String, Extern>;
+
+/// A thread that a script started.
+type Thread<'s> = std::thread::ScopedJoinHandle<'s, Result<Summary, Failure>>;
+
+pub(super) struct Agent<'t> {
+    engine: Engine,
+    store: Store<()>,
+    /// What modules import: the host's `spectest` and registered instances.
+    linker: Linker<()>,
+    /// Instances by their name in the script.
+    named: HashMap<String, Exports>,
+    /// The instance that directives without a name mean.
+    current: Option<Exports>,
+    /// Modules that are defined but not instantiated.
+    definitions: HashMap<String, Module>,
+    last_definition: Option<Module>,
+    text: &'t str,
+    summary: Summary,
+}
+
+impl<'t> Agent<'t> {
+    pub(super) fn new(engine: &Engine, text: &'t str) -> Result<Agent<'t>, String> {
+        let mut store = Store::try_new(engine, ()).map_err(|e| e.to_string())?;
+        let linker = spectest::linker(engine, &mut store).map_err(|e| e.to_string())?;
+        Ok(Agent {
+            engine: engine.clone(),
+            store,
+            linker,
+            named: HashMap::new(),
+            current: None,
+            definitions: HashMap::new(),
+            last_definition: None,
+            text,
+            summary: Summary::default(),
+        })
+    }
+
+    pub(super) fn into_summary(self) -> Summary {
+        self.summary
+    }
+
+    /// Runs directives; threads that they start are waited for at the latest at the end.
+    pub(super) fn run(&mut self, directives: Vec<WastDirective<'t>>) -> Result<(), Failure> {
+        std::thread::scope(|scope| {
+            let mut threads: HashMap<String, Thread<'_>> = HashMap::new();
+            for directive in directives {
+                let line = directive.span().linecol_in(self.text).0 + 1;
+                match directive {
+                    WastDirective::Thread(thread) => {
+                        self.summary.commands += 1;
+                        let name = thread.name.name().to_string();
+                        let mut agent = self.thread_agent(&thread).map_err(|e| e.at(line))?;
+                        let body = move || agent.run(thread.directives).map(|()| agent.summary);
+                        threads.insert(name, scope.spawn(body));
+                    }
+                    WastDirective::Wait { thread, .. } => {
+                        self.summary.commands += 1;
+                        let thread = threads.remove(thread.name());
+                        self.wait(thread).map_err(|(at, message)| (at.max(line), message))?;
+                    }
+                    other => self.directive(other).map_err(|e| e.at(line))?,
+                }
+            }
+            threads.into_values().try_for_each(|thread| self.wait(Some(thread)))
+        })
+    }
+
+    /// The agent of a thread: a store of its own, which sees the shared memories of the module
+    /// that the script shares with it.
+    fn thread_agent(&mut self, thread: &WastThread<'t>) -> Result<Agent<'t>, Problem> {
+        let mut agent = Agent::new(&self.engine, self.text)?;
+        if let Some(name) = thread.shared_module {
+            let mut exports = Exports::new();
+            for (item, export) in self.instance(Some(name))?.clone() {
+                let Extern::Memory(memory) = export else { continue };
+                if let Some(shared) = memory.as_shared(&self.store) {
+                    exports.insert(item, shared.memory(&mut agent.store).into());
+                }
+            }
+            agent.named.insert(name.name().to_string(), exports);
+        }
+        Ok(agent)
+    }
+
+    fn wait(&mut self, thread: Option<Thread<'_>>) -> Result<(), Failure> {
+        let Some(thread) = thread else { return Err((0, "no such thread".to_string())) };
+        match thread.join() {
+            Ok(Ok(summary)) => {
+                self.summary.assertions += summary.assertions;
+                self.summary.commands += summary.commands;
+                self.summary.passed_over += summary.passed_over;
+                Ok(())
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    fn directive(&mut self, directive: WastDirective<'_>) -> Result<(), Problem> {
+        use WastDirective as D;
+        match directive {
+            D::AssertInvalidCustom { .. } | D::AssertMalformedCustom { .. } => {
+                self.summary.passed_over += 1;
+                return Ok(());
+            }
+            D::Module(..)
+            | D::ModuleDefinition(..)
+            | D::ModuleInstance { .. }
+            | D::Register { .. }
+            | D::Invoke(..) => self.summary.commands += 1,
+            _ => self.summary.assertions += 1,
+        }
+        match directive {
+            D::Module(module) => self.define_and_instantiate(module)?,
+            D::ModuleDefinition(module) => self.define(module)?,
+            D::ModuleInstance { instance, module, .. } => {
+                let module = self.definition(module)?.clone();
+                self.instantiate(instance, &module)??;
+            }
+            D::Register { name, module, .. } => self.register(name, module)?,
+            D::Invoke(invoke) => drop(self.invoke(invoke)??),
+            D::AssertReturn { exec, results, .. } => self.assert_return(exec, &results)?,
+            D::AssertTrap { exec, message, .. } => self.assert_trap(exec, message)?,
+            D::AssertExhaustion { call, message, .. } => {
+                self.assert_trap(WastExecute::Invoke(call), message)?;
+            }
+            D::AssertException { exec, .. } => {
+                let outcome = self.execute(exec)?;
+                must_fail(outcome, ErrorKind::Exception, "an exception")?;
+            }
+            D::AssertInvalid { module, message, .. }
+            | D::AssertMalformed { module, message, .. } => {
+                self.must_be_refused(module, message)?
+            }
+            D::AssertUnlinkable { module, message, .. } => {
+                self.assert_unlinkable(module, message)?;
+            }
+            D::AssertSuspension { .. } => return Err("stack switching is not supported".into()),
+            _ => return Err("this directive is not supported".into()),
+        }
+        Ok(())
+    }
+
+    fn compile(&self, module: &mut QuoteWat<'_>) -> Result<Module, Problem> {
+        if let QuoteWat::Wat(Wat::Component(_)) | QuoteWat::QuoteComponent(..) = module {
+            return Err("components are not supported".into());
+        }
+        let bytes = module.encode().map_err(|e| format!("cannot be encoded: {}", e.message()))?;
+        Ok(Module::from_binary(&self.engine, &bytes)?)
+    }
+
+    fn define_and_instantiate(&mut self, mut module: QuoteWat<'_>) -> Result<(), Problem> {
+        let name = module.name();
+        // A failed module must not leave the one before it in its place.
+        self.current = None;
+        let compiled = self.compile(&mut module)?;
+        Ok(self.instantiate(name, &compiled)??)
+    }
+
+    fn define(&mut self, mut module: QuoteWat<'_>) -> Result<(), Problem> {
+        let compiled = self.compile(&mut module)?;
+        if let Some(name) = module.name() {
+            self.definitions.insert(name.name().to_string(), compiled.clone());
+        }
+        self.last_definition = Some(compiled);
+        Ok(())
+    }
+
+    fn definition(&self, name: Option<Id<'_>>) -> Result<&Module, Problem> {
+        let found = match name {
+            Some(name) => self.definitions.get(name.name()),
+            None => self.last_definition.as_ref(),
+        };
+        found.ok_or_else(|| "no such module definition".into())
+    }
+
+    /// The inner result is the instantiation's own.
+    fn instantiate(
+        &mut self,
+        name: Option<Id<'_>>,
+        module: &Module,
+    ) -> Result<Result<(), Error>, Problem> {
+        let instance = match self.linker.instantiate(&mut self.store, module) {
+            Ok(instance) => instance,
+            Err(error) => return Ok(Err(error)),
+        };
+        let exports = self.exports(instance);
+        if let Some(name) = name {
+            self.named.insert(name.name().to_string(), exports.clone());
+        }
+        self.current = Some(exports);
+        Ok(Ok(()))
+    }
+
+    fn exports(&mut self, instance: Instance) -> Exports {
+        instance.exports(&mut self.store).into_iter().collect()
+    }
+
+    fn register(&mut self, name: &str, instance: Option<Id<'_>>) -> Result<(), Problem> {
+        let exports = self.instance(instance)?.clone();
+        for (item, export) in exports {
+            self.linker.define(&mut self.store, name, &item, export)?;
+        }
+        Ok(())
+    }
+
+    fn instance(&self, name: Option<Id<'_>>) -> Result<&Exports, Problem> {
+        let found = match name {
+            Some(name) => self.named.get(name.name()),
+            None => self.current.as_ref(),
+        };
+        found.ok_or_else(|| "no such instance".into())
+    }
+
+    fn export(&self, instance: Option<Id<'_>>, name: &str) -> Result<Extern, Problem> {
+        let export = self.instance(instance)?.get(name);
+        export.copied().ok_or_else(|| format!("nothing is exported as {name:?}").into())
+    }
+
+    /// The inner result is the call's own.
+    fn invoke(&mut self, invoke: WastInvoke<'_>) -> Result<Result<Vec<Val>, Error>, Problem> {
+        let export = self.export(invoke.module, invoke.name)?;
+        let func = export.into_func().ok_or("the export is no function")?;
+        let args: Vec<WastArgCore<'_>> = invoke
+            .args
+            .into_iter()
+            .map(|arg| match arg {
+                WastArg::Core(arg) => Ok(arg),
+                _ => Err("values of components are not supported"),
+            })
+            .collect::<Result<_, _>>()?;
+        let mut values = Vec::with_capacity(args.len());
+        for arg in &args {
+            values.push(argument(&mut self.store, arg)?);
+        }
+        let ty = func.ty(&self.store);
+        let mut results = vec![Val::I32(0); ty.results().len()];
+        let outcome = func.call(&mut self.store, &values, &mut results);
+        Ok(outcome.map(|()| results))
+    }
+
+    fn execute(&mut self, exec: WastExecute<'_>) -> Result<Result<Vec<Val>, Error>, Problem> {
+        match exec {
+            WastExecute::Invoke(invoke) => self.invoke(invoke),
+            WastExecute::Wat(wat) => {
+                let module = self.compile(&mut QuoteWat::Wat(wat))?;
+                Ok(self.instantiate(None, &module)?.map(|()| Vec::new()))
+            }
+            WastExecute::Get { module, global, .. } => {
+                let export = self.export(module, global)?;
+                let global = export.into_global().ok_or("the export is no global")?;
+                Ok(Ok(vec![global.get(&mut self.store)]))
+            }
+        }
+    }
+
+    fn assert_return(
+        &mut self,
+        exec: WastExecute<'_>,
+        expected: &[WastRet<'_>],
+    ) -> Result<(), Problem> {
+        let results = self.execute(exec)??;
+        Ok(check_results(&self.store, &results, expected)?)
+    }
+
+    fn assert_trap(&mut self, exec: WastExecute<'_>, expected: &str) -> Result<(), Problem> {
+        let outcome = self.execute(exec)?;
+        let error = must_fail(outcome, ErrorKind::Trap, expected)?;
+        let message = error.trap().map_or("", |trap| trap.message());
+        // Some scripts add the index of an element to the words.
+        if message.starts_with(expected) || expected.starts_with(message) {
+            return Ok(());
+        }
+        Err(format!("trapped with `{message}`, but should with `{expected}`").into())
+    }
+
+    fn assert_unlinkable(&mut self, module: Wat<'_>, expected: &str) -> Result<(), Problem> {
+        let module = self.compile(&mut QuoteWat::Wat(module))?;
+        let Err(error) = self.instantiate(None, &module)? else {
+            return Err(format!("linked, but should not: {expected}").into());
+        };
+        let message = error.to_string();
+        // WebAssembly 1.0 refused segments that do not fit; since 2.0 they trap.
+        let was_refused = expected.ends_with("segment does not fit");
+        // One proposal has words of its own for a mismatch.
+        let expected = match expected {
+            "memory types incompatible" => "incompatible import type",
+            other => other,
+        };
+        let as_said = error.kind() == ErrorKind::Link && message.starts_with(expected);
+        if as_said || was_refused && error.kind() == ErrorKind::Trap {
+            return Ok(());
+        }
+        Err(format!("refused with `{message}`, but should with `{expected}`").into())
+    }
+
+    fn must_be_refused(&self, mut module: QuoteWat<'_>, expected: &str) -> Result<(), Problem> {
+        if let QuoteWat::Wat(Wat::Component(_)) | QuoteWat::QuoteComponent(..) = module {
+            return Err("components are not supported".into());
+        }
+        let accepted = match module.encode() {
+            Err(_) => false,
+            Ok(bytes) => Module::validate(&self.engine, &bytes).is_ok(),
+        };
+        if accepted {
+            return Err(format!("accepted, but should be refused with: {expected}").into());
+        }
+        Ok(())
+    }
+}
+
+fn must_fail(
+    outcome: Result<Vec<Val>, Error>,
+    kind: ErrorKind,
+    expected: &str,
+) -> Result<Error, Problem> {
+    match outcome {
+        Ok(results) => {
+            Err(format!("returned {results:?}, but should have failed with {expected}").into())
+        }
+        Err(error) if error.kind() == kind => Ok(error),
+        Err(error) => Err(format!("failed with `{error}`, but should have with {expected}").into()),
+    }
+}
+
+/// What is wrong with a directive.
+struct Problem(String);
+
+impl Problem {
+    fn at(self, line: usize) -> Failure {
+        (line, self.0)
+    }
+}
+
+impl From<String> for Problem {
+    fn from(message: String) -> Problem {
+        Problem(message)
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(message: &str) -> Problem {
+        Problem(message.to_string())
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        Problem(error.to_string())
+    }
+}

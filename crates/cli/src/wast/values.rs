@@ -1,0 +1,167 @@
+//! Values of scripts: arguments become values of a store, results are compared with patterns.
+
+use selkie::{ExternRef, HeapType, Store, V128, Val};
+use wast::WastRet;
+use wast::core::{
+    AbstractHeapType, HeapType as ScriptHeap, NanPattern, V128Pattern, WastArgCore, WastRetCore,
+};
+use wast::token::{F32, F64};
+
+/// An argument as a value.
+pub(super) fn argument(store: &mut Store<()>, arg: &WastArgCore<'_>) -> Result<Val, String> {
+    Ok(match arg {
+        WastArgCore::I32(v) => Val::I32(*v),
+        WastArgCore::I64(v) => Val::I64(*v),
+        WastArgCore::F32(v) => Val::F32(v.bits),
+        WastArgCore::F64(v) => Val::F64(v.bits),
+        WastArgCore::V128(v) => Val::V128(V128(u128::from_le_bytes(v.to_le_bytes()))),
+        WastArgCore::RefNull(heap) => Val::null(heap_type(heap)?),
+        WastArgCore::RefExtern(v) => Val::ExternRef(Some(ExternRef::new(store, *v))),
+        WastArgCore::RefHost(_) => return Err("host references as `any` are not supported".into()),
+    })
+}
+
+fn heap_type(heap: &ScriptHeap<'_>) -> Result<HeapType, String> {
+    let ScriptHeap::Abstract { shared: false, ty } = heap else {
+        return Err(format!("the reference type {heap:?} is not supported here"));
+    };
+    Ok(match ty {
+        AbstractHeapType::Func => HeapType::Func,
+        AbstractHeapType::Extern => HeapType::Extern,
+        AbstractHeapType::Exn => HeapType::Exn,
+        AbstractHeapType::Cont => HeapType::Cont,
+        AbstractHeapType::Any => HeapType::Any,
+        AbstractHeapType::Eq => HeapType::Eq,
+        AbstractHeapType::Struct => HeapType::Struct,
+        AbstractHeapType::Array => HeapType::Array,
+        AbstractHeapType::I31 => HeapType::I31,
+        AbstractHeapType::NoFunc => HeapType::NoFunc,
+        AbstractHeapType::NoExtern => HeapType::NoExtern,
+        AbstractHeapType::None => HeapType::None,
+        AbstractHeapType::NoExn => HeapType::NoExn,
+        AbstractHeapType::NoCont => HeapType::NoCont,
+    })
+}
+
+/// Compares the results of a call with what a script expects.
+pub(super) fn check_results(
+    store: &Store<()>,
+    results: &[Val],
+    expected: &[WastRet<'_>],
+) -> Result<(), String> {
+    if results.len() != expected.len() {
+        return Err(format!("{} results, but {} expected", results.len(), expected.len()));
+    }
+    for (i, (result, expected)) in results.iter().zip(expected).enumerate() {
+        let WastRet::Core(expected) = expected else {
+            return Err("values of components are not supported".into());
+        };
+        if !matches(store, result, expected) {
+            return Err(format!("result {i} is {}, but {expected:?} expected", show(result)));
+        }
+    }
+    Ok(())
+}
+
+fn show(value: &Val) -> String {
+    match value {
+        Val::F32(bits) => format!("f32 {} ({bits:#010x})", f32::from_bits(*bits)),
+        Val::F64(bits) => format!("f64 {} ({bits:#018x})", f64::from_bits(*bits)),
+        other => format!("{other:?}"),
+    }
+}
+
+fn matches(store: &Store<()>, value: &Val, expected: &WastRetCore<'_>) -> bool {
+    match (value, expected) {
+        (_, WastRetCore::Either(choices)) => choices.iter().any(|c| matches(store, value, c)),
+        (Val::I32(v), WastRetCore::I32(e)) => v == e,
+        (Val::I64(v), WastRetCore::I64(e)) => v == e,
+        (Val::F32(v), WastRetCore::F32(e)) => f32_matches(*v, e),
+        (Val::F64(v), WastRetCore::F64(e)) => f64_matches(*v, e),
+        (Val::V128(v), WastRetCore::V128(e)) => v128_matches(v.0.to_le_bytes(), e),
+        (value, WastRetCore::RefNull(heap)) => null_matches(value, heap.as_ref()),
+        (Val::ExternRef(Some(_)), WastRetCore::RefExtern(None)) => true,
+        (Val::ExternRef(Some(r)), WastRetCore::RefExtern(Some(e))) => {
+            r.data(store).is_ok_and(|data| data.downcast_ref::<u32>() == Some(e))
+        }
+        (Val::FuncRef(Some(_)), WastRetCore::RefFunc(_)) => true,
+        _ => false,
+    }
+}
+
+fn null_matches(value: &Val, heap: Option<&ScriptHeap<'_>>) -> bool {
+    let heap = heap.map(heap_type);
+    match (value, heap) {
+        (Val::FuncRef(None) | Val::ExternRef(None) | Val::NullRef(_), None | Some(Err(_))) => true,
+        (Val::FuncRef(None), Some(Ok(heap))) => {
+            matches!(heap, HeapType::Func | HeapType::NoFunc)
+        }
+        (Val::ExternRef(None), Some(Ok(heap))) => {
+            matches!(heap, HeapType::Extern | HeapType::NoExtern)
+        }
+        (Val::NullRef(_), Some(Ok(heap))) => !matches!(
+            heap,
+            HeapType::Func | HeapType::NoFunc | HeapType::Extern | HeapType::NoExtern
+        ),
+        _ => false,
+    }
+}
+
+/// spec: a canonical NaN has the top bit of its fraction alone; an arithmetic one has it at least.
+fn f32_matches(bits: u32, expected: &NanPattern<F32>) -> bool {
+    match expected {
+        NanPattern::CanonicalNan => bits & 0x7fff_ffff == 0x7fc0_0000,
+        NanPattern::ArithmeticNan => bits & 0x7fc0_0000 == 0x7fc0_0000,
+        NanPattern::Value(value) => bits == value.bits,
+    }
+}
+
+fn f64_matches(bits: u64, expected: &NanPattern<F64>) -> bool {
+    match expected {
+        NanPattern::CanonicalNan => bits & (u64::MAX >> 1) == 0x7ff8_0000_0000_0000,
+        NanPattern::ArithmeticNan => bits & 0x7ff8_0000_0000_0000 == 0x7ff8_0000_0000_0000,
+        NanPattern::Value(value) => bits == value.bits,
+    }
+}
+
+fn v128_matches(bytes: [u8; 16], expected: &V128Pattern) -> bool {
+    macro_rules! lanes {
+        ($int:ty, $expected:expr, $matches:expr) => {{
+            let lanes = bytes.chunks_exact(size_of::<$int>());
+            lanes.zip($expected).all(|(lane, expected)| {
+                let lane = <$int>::from_le_bytes(lane.try_into().expect("chunks of that size"));
+                $matches(lane, expected)
+            })
+        }};
+    }
+    match expected {
+        V128Pattern::I8x16(e) => lanes!(i8, e, |lane, e: &i8| lane == *e),
+        V128Pattern::I16x8(e) => lanes!(i16, e, |lane, e: &i16| lane == *e),
+        V128Pattern::I32x4(e) => lanes!(i32, e, |lane, e: &i32| lane == *e),
+        V128Pattern::I64x2(e) => lanes!(i64, e, |lane, e: &i64| lane == *e),
+        V128Pattern::F32x4(e) => lanes!(u32, e, f32_matches),
+        V128Pattern::F64x2(e) => lanes!(u64, e, f64_matches),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_nans_are_arithmetic_but_not_the_other_way_round() {
+        assert!(f32_matches(0xffc0_0000, &NanPattern::CanonicalNan));
+        assert!(f32_matches(0xffc0_0000, &NanPattern::ArithmeticNan));
+        assert!(!f32_matches(0x7fc0_0001, &NanPattern::CanonicalNan));
+        assert!(f32_matches(0x7fc0_0001, &NanPattern::ArithmeticNan));
+        assert!(!f64_matches(0x7ff0_0000_0000_0001, &NanPattern::ArithmeticNan));
+    }
+
+    #[test]
+    fn vectors_are_compared_lane_by_lane() {
+        let mut bytes = [0; 16];
+        bytes[12] = 7;
+        assert!(v128_matches(bytes, &V128Pattern::I32x4([0, 0, 0, 7])));
+        assert!(!v128_matches(bytes, &V128Pattern::I32x4([7, 0, 0, 0])));
+    }
+}
