@@ -19,7 +19,8 @@ struct File {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Names of trials; `*` stands for any characters.
+    /// Names of trials; `*` stands for any characters, and a trial under other settings (` […]` at
+    /// the end of its name) is covered by its script's name.
     pub trials: Vec<String>,
     /// Names of trials that pass, though a pattern above covers them.
     #[serde(default)]
@@ -49,7 +50,9 @@ impl Expected {
 
     /// Why the trial is expected to fail, where it is.
     pub fn reason(&self, trial: &str) -> Option<&str> {
-        let covers = |patterns: &[String]| patterns.iter().any(|p| matches(p, trial));
+        let script = trial.split(" [").next().unwrap_or(trial);
+        let covers =
+            |patterns: &[String]| patterns.iter().any(|p| matches(p, trial) || matches(p, script));
         let entry = self.entries.iter().find(|e| covers(&e.trials) && !covers(&e.except))?;
         Some(&entry.reason)
     }

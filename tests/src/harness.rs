@@ -60,7 +60,11 @@ pub fn run(kind: &str, cases: Vec<Case>) -> ExitCode {
         let unused: Vec<String> =
             expected.unused(kind, &names).into_iter().map(String::from).collect();
         trials.push(Trial::test(format!("{kind}/expected.toml names trials only"), move || {
-            if unused.is_empty() { Ok(()) } else { Err(format!("no such trial: {unused:?}").into()) }
+            if unused.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("no such trial: {unused:?}").into())
+            }
         }));
     }
     libtest_mimic::run(&arguments, trials).exit_code()

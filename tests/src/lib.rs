@@ -5,7 +5,9 @@
 //! is a failure. Deliberately not here: any test. Each binary says itself what it shows.
 
 pub mod expected;
+pub mod guest;
 pub mod harness;
 pub mod proposals;
+pub mod scratch;
 pub mod scripts;
 pub mod validation;

@@ -68,6 +68,14 @@ pub fn of_folder(folder: &str) -> Features {
         "wasm-v3" | "wasm-latest" | "shared/core" | "shared/custom" => {
             exactly(&[WASM_1, WASM_2_ADDED, WASM_3_ADDED])
         }
+        // Proposals before they met: their scripts also say that what others added is invalid.
+        "proposals/multi-value" => exactly(&[WASM_1, &[Feature::multi_value]]),
+        "proposals/reference-types" => exactly(&[WASM_1, WASM_2_ADDED]),
+        "proposals/threads" => exactly(&[WASM_1, &[Feature::threads, Feature::bulk_memory]]),
+        "proposals/memory64" => {
+            defaults_without(&[Feature::multi_memory, Feature::custom_page_sizes])
+        }
+        "proposals/function-references" => defaults_without(&[Feature::multi_memory]),
         "shared/legacy" => defaults_and(&[Feature::legacy_exceptions]),
         "proposals/stack-switching" | "shared/stack-switching" => {
             defaults_and(&[Feature::stack_switching])

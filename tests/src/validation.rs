@@ -229,7 +229,10 @@ mod tests {
     fn a_command_may_be_split_over_lines() {
         let text = ";; RUN: wast \\\n;;   --assert default \\\n;;   %\n(module)";
         let (command, must_fail) = command_line(text).unwrap();
-        assert_eq!(command.split_whitespace().collect::<Vec<_>>(), ["wast", "--assert", "default", "%"]);
+        assert_eq!(
+            command.split_whitespace().collect::<Vec<_>>(),
+            ["wast", "--assert", "default", "%"]
+        );
         assert!(!must_fail);
     }
 
