@@ -5,6 +5,7 @@
 //! selects, and any vector type elsewhere; a label's block is sealed as soon as no branch to it
 //! can follow.
 
+mod addresses;
 mod atomic;
 mod call;
 mod control;
@@ -23,6 +24,7 @@ mod wide;
 
 use crate::abi::{self, POINTER, VECTOR};
 use crate::sites::code;
+use addresses::Addresses;
 use cranelift_codegen::ir::{
     self, Block, BlockArg, FuncRef, Function, InstBuilder, InstructionData, Opcode, SigRef,
     SourceLoc, StackSlot, Type, Value, condcodes::IntCC, types,
@@ -45,6 +47,7 @@ pub(crate) struct CraneliftEmitter<'f> {
     tuning: &'f Tuning,
     isa: &'f dyn TargetIsa,
     regions: Regions,
+    addresses: Addresses,
     /// The context pointer.
     context: Value,
     /// Where this function's results go when they do not fit into registers.
@@ -76,6 +79,7 @@ impl<'f> CraneliftEmitter<'f> {
             tuning: &unit.tuning,
             isa,
             regions,
+            addresses: Addresses::default(),
             context: Value::from_u32(0),
             result_area: None,
             callee_area: None,

@@ -45,14 +45,14 @@ pub(crate) fn sites(compiled: &CompiledCode) -> Vec<Site> {
     sites
 }
 
-/// The position of the instruction that covers an offset; 0 where the walk gave none.
+/// The position of the instruction that covers an offset. An instruction that Cranelift made anew
+/// has none; it may have taken in a load, and then stands for the place before it. 0 where the
+/// walk gave nothing so far.
 fn position_at(compiled: &CompiledCode, offset: u32) -> u32 {
     let ranges = compiled.buffer.get_srclocs_sorted();
     let after = ranges.partition_point(|range| range.start <= offset);
-    match after.checked_sub(1).map(|at| &ranges[at]) {
-        Some(range) if offset < range.end && !range.loc.is_default() => range.loc.bits(),
-        _ => 0,
-    }
+    let known = ranges[..after].iter().rev().find(|range| !range.loc.is_default());
+    known.map_or(0, |range| range.loc.bits())
 }
 
 /// The calls between functions of the module.

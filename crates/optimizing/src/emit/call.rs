@@ -172,7 +172,7 @@ impl CraneliftEmitter<'_> {
                 made
             }
         };
-        let (vmctx, fixed) = (self.context, self.regions.fixed);
+        let (vmctx, fixed) = (self.context, self.regions.fixed_in_place);
         let stubs = self.ins().load(POINTER, fixed, vmctx, context::BUILTINS as i32);
         let stub = self.ins().load(POINTER, fixed, stubs, entry as i32 * 8);
         let args = self.arguments(vmctx, None, args);

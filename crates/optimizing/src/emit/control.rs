@@ -10,6 +10,10 @@ use selkie_module::abi::RESULT_SLOT_BYTES;
 use selkie_module::{TrapCode, ValType};
 use std::collections::HashMap;
 
+/// Entries up to which a table leads to its targets without a block between: each entry repeats
+/// what every local becomes at its target.
+const MAX_DIRECT_TARGETS: usize = 256;
+
 impl CraneliftEmitter<'_> {
     pub(super) fn new_block(&mut self, types: &[ValType]) -> Block {
         let block = self.builder.create_block();
@@ -54,6 +58,7 @@ impl CraneliftEmitter<'_> {
         hint: Option<bool>,
     ) {
         let carried = self.carry(args);
+        let from = self.builder.current_block();
         let next = self.next_block();
         match hint {
             // The jump gets a block of its own, out of the way.
@@ -72,10 +77,12 @@ impl CraneliftEmitter<'_> {
             }
         }
         self.continue_at(next);
+        self.addresses.follow(from, next);
         self.carried = carried;
     }
 
     pub(super) fn branch_to_unless(&mut self, condition: Value, to: Block, hint: Option<bool>) {
+        let from = self.builder.current_block();
         let next = self.next_block();
         match hint {
             Some(true) => self.builder.set_cold_block(to),
@@ -84,6 +91,7 @@ impl CraneliftEmitter<'_> {
         }
         self.ins().brif(condition, next, &[], to, &[]);
         self.continue_at(next);
+        self.addresses.follow(from, next);
     }
 
     /// Every distinct target is reached through a block of its own: what the branch carries, and
@@ -95,6 +103,9 @@ impl CraneliftEmitter<'_> {
         default: Block,
         args: &[Value],
     ) {
+        if args.is_empty() && targets.len() <= MAX_DIRECT_TARGETS {
+            return self.branch_by_small_table(index, targets, default);
+        }
         let carried = self.carry(args);
         let mut aside = HashMap::new();
         let mut order = Vec::new();
@@ -118,6 +129,17 @@ impl CraneliftEmitter<'_> {
             self.ins().jump(target, &carried);
         }
         self.carried = carried;
+    }
+
+    /// Without values to carry and without many entries the table leads to the targets themselves:
+    /// the blocks between would keep Cranelift from computing early what every target needs.
+    fn branch_by_small_table(&mut self, index: Value, targets: &[Block], default: Block) {
+        let pool = &mut self.builder.func.dfg.value_lists;
+        let default = BlockCall::new(default, [], pool);
+        let calls: Vec<BlockCall> =
+            targets.iter().map(|target| BlockCall::new(*target, [], pool)).collect();
+        let table = self.builder.create_jump_table(JumpTableData::new(default, &calls));
+        self.ins().br_table(index, table);
     }
 
     pub(super) fn return_results(&mut self, results: &[Value]) {

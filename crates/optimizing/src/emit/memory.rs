@@ -12,12 +12,6 @@ use selkie_module::layout::memory;
 use selkie_module::{IndexType, TrapCode, ValType};
 
 impl CraneliftEmitter<'_> {
-    fn memory_base(&mut self, plan: &MemoryPlan) -> Value {
-        let (at, offset) = self.place(plan.place);
-        let flags = if plan.is_base_fixed { self.regions.fixed } else { self.regions.context };
-        self.ins().load(POINTER, flags, at, offset + memory::BASE as i32)
-    }
-
     /// The current length in bytes. A plain load suffices for shared memories: a length that is
     /// older than the last synchronization is never seen, and lengths only grow.
     pub(super) fn memory_length(&mut self, plan: &MemoryPlan) -> Value {
@@ -62,14 +56,14 @@ impl CraneliftEmitter<'_> {
 
     /// The address of an access as a pointer and a constant offset, checked as planned.
     pub(super) fn address(&mut self, access: &MemoryAccess, index: Value) -> (Value, i32) {
-        let index = self.index64(index);
         match access.check {
+            // Only memories with a fixed base are guarded.
             BoundsCheck::Guard => {
-                let base = self.memory_base(&access.plan);
-                let start = self.ins().iadd(base, index);
+                let start = self.start_of_access(&access.plan, index);
                 self.split_offset(start, access.offset)
             }
             BoundsCheck::Explicit { end_bytes, .. } => {
+                let index = self.index64(index);
                 let oob = self.is_out_of_bounds(&access.plan, index, end_bytes);
                 let base = self.memory_base(&access.plan);
                 let start = self.ins().iadd(base, index);

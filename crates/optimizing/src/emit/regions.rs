@@ -12,6 +12,9 @@ use selkie_module::TrapCode;
 pub(super) struct Regions {
     /// What never changes while the instance lives.
     pub(super) fixed: MemFlagsData,
+    /// The same, but loaded where it is used: for paths that are rarely taken, whose needs are not
+    /// to occupy registers elsewhere.
+    pub(super) fixed_in_place: MemFlagsData,
     /// The context: bases and lengths that calls and growth may change.
     pub(super) context: MemFlagsData,
     /// Linear memory; an access may fault.
@@ -42,6 +45,7 @@ impl Regions {
             .with_alias_region(Some(memory));
         Regions {
             fixed: sure.with_readonly().with_can_move().with_aligned(),
+            fixed_in_place: sure.with_readonly().with_aligned(),
             context: sure.with_aligned().with_alias_region(Some(context)),
             memory: in_memory,
             table: sure.with_aligned().with_alias_region(Some(table)),

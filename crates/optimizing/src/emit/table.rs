@@ -82,6 +82,7 @@ impl CraneliftEmitter<'_> {
         let wanted = self.canonical_type(type_index);
         let fits = self.ins().icmp(IntCC::Equal, found, wanted);
 
+        let from = self.builder.current_block();
         let misfit = self.builder.create_block();
         let ready = self.builder.create_block();
         let slot_ready = self.builder.append_block_param(ready, POINTER);
@@ -98,6 +99,7 @@ impl CraneliftEmitter<'_> {
 
         self.builder.seal_block(ready);
         self.builder.switch_to_block(ready);
+        self.addresses.follow(from, ready);
         slot_ready
     }
 
