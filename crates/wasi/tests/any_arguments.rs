@@ -71,7 +71,7 @@ fn layout_paths() -> (Vec<u8>, Vec<(u32, u32)>) {
 }
 
 fn argument(numbers: &mut Numbers, paths: &[(u32, u32)], name: &str, previous: u32) -> u64 {
-    if numbers.next() % 16 == 0 {
+    if numbers.next().is_multiple_of(16) {
         let edges = [0, 1, u64::MAX, u64::from(u32::MAX), 65_535, 65_536, 1 << 31, 1 << 62];
         return numbers.pick(&edges);
     }
@@ -151,7 +151,7 @@ fn world(ctx: WasiCtx, memory: &[u8]) -> World {
 }
 
 fn call_at_random(world: &mut World, numbers: &mut Numbers, paths: &[(u32, u32)]) {
-    let (info, func) = world.functions[numbers.next() as usize % world.functions.len()].clone();
+    let (info, func) = numbers.pick(&world.functions);
     let mut previous = 0;
     let params: Vec<_> = info
         .params
