@@ -296,6 +296,10 @@ fn compile_artifact(
     }
     let config = engine.config();
     let module = decode::decode(bytes, config.features)?;
+    if module.info.const_exprs().any(selkie_module::ConstExpr::needs_gc) {
+        let message = "a constant expression that needs garbage collection cannot be compiled";
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
     let linked = {
         let unit = CompileUnit::new(&module, bytes, config.features, config.tuning.clone());
         let funcs = compile_all(engine.compiler()?, &unit, config.threads(), progress)?;

@@ -60,6 +60,24 @@ impl ConstExpr {
         }
     }
 
+    /// Whether evaluating the expression needs the collected heap.
+    pub fn needs_gc(&self) -> bool {
+        use ConstOp::*;
+        self.0.iter().any(|op| {
+            matches!(
+                op,
+                RefI31
+                    | StructNew(_)
+                    | StructNewDefault(_)
+                    | ArrayNew(_)
+                    | ArrayNewDefault(_)
+                    | ArrayNewFixed(..)
+                    | AnyConvertExtern
+                    | ExternConvertAny
+            )
+        })
+    }
+
     /// The functions the expression refers to.
     pub fn functions(&self) -> impl Iterator<Item = FuncIndex> + '_ {
         self.0.iter().filter_map(|op| match op {

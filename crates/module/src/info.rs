@@ -199,6 +199,27 @@ impl ModuleInfo {
         }
     }
 
+    /// Every constant expression of the module.
+    pub fn const_exprs(&self) -> impl Iterator<Item = &ConstExpr> {
+        let elems = self.elems.iter().flat_map(|elem| {
+            let offset = match &elem.mode {
+                ElemMode::Active { offset, .. } => Some(offset),
+                _ => None,
+            };
+            let items = match &elem.items {
+                ElemItems::Exprs(exprs) => &exprs[..],
+                ElemItems::Funcs(_) => &[],
+            };
+            offset.into_iter().chain(items)
+        });
+        let datas = self.datas.iter().filter_map(|data| match &data.mode {
+            DataMode::Active { offset, .. } => Some(offset),
+            DataMode::Passive => None,
+        });
+        let tables = self.table_inits.iter().flatten();
+        self.global_inits.iter().chain(tables).chain(elems).chain(datas)
+    }
+
     /// The hierarchy a heap type of this module belongs to.
     pub fn heap_top(&self, heap: HeapType) -> HeapTop {
         match heap {
