@@ -57,7 +57,7 @@ pub(crate) fn read(name: &OsStr) -> Result<Input, Failure> {
         if meta.len() > LIMIT_BYTES {
             return Err(too_large(&label));
         }
-        let head = (&mut file).take(16).read_to_end(&mut bytes).map_err(cannot)?;
+        (&mut file).take(16).read_to_end(&mut bytes).map_err(cannot)?;
         if kind(&bytes) == Kind::Artifact {
             return Ok(Input {
                 shown: label,
@@ -65,9 +65,10 @@ pub(crate) fn read(name: &OsStr) -> Result<Input, Failure> {
                 content: Content::ArtifactFile,
             });
         }
-        bytes.reserve_exact((meta.len() as usize).saturating_sub(head));
+        // One more than there should be: then the end is seen without asking for more room.
+        bytes.reserve_exact(meta.len() as usize + 1);
     }
-    bytes.append(&mut read_rest(file, &label, bytes.len())?);
+    read_rest(file, &label, &mut bytes)?;
     sorted(bytes, label, Some(path.into()))
 }
 
@@ -92,17 +93,19 @@ pub(crate) fn read_text(name: &OsStr) -> Result<(String, String), Failure> {
 }
 
 fn read_all(reader: impl Read, label: &str) -> Result<Vec<u8>, Failure> {
-    read_rest(reader, label, 0)
+    let mut bytes = Vec::new();
+    read_rest(reader, label, &mut bytes)?;
+    Ok(bytes)
 }
 
-fn read_rest(reader: impl Read, label: &str, so_far: usize) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let read = reader.take(LIMIT_BYTES + 1).read_to_end(&mut bytes);
+fn read_rest(reader: impl Read, label: &str, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+    let room = LIMIT_BYTES + 1 - bytes.len() as u64;
+    let read = reader.take(room).read_to_end(bytes);
     read.map_err(|error| Failure::error(format!("cannot read {label}: {error}")))?;
-    if (bytes.len() + so_far) as u64 > LIMIT_BYTES {
+    if bytes.len() as u64 > LIMIT_BYTES {
         return Err(too_large(label));
     }
-    Ok(bytes)
+    Ok(())
 }
 
 fn too_large(label: &str) -> Failure {

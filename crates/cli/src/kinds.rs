@@ -104,8 +104,8 @@ fn text(head: &[u8]) -> Kind {
         return Kind::Other("is a web page", "was the right address downloaded?");
     }
     if start.is_empty() || start.starts_with(b"(") {
-        let word: Vec<u8> =
-            start.iter().skip(1).take_while(|b| !b.is_ascii_whitespace()).copied().collect();
+        let is_letter = |byte: &&u8| byte.is_ascii_alphabetic() || **byte == b'_';
+        let word: Vec<u8> = start.iter().skip(1).take_while(is_letter).copied().collect();
         if word.starts_with(b"assert_") || word == b"register" || word == b"invoke" {
             return Kind::Other("is a script", "run it with `selkie wast`");
         }

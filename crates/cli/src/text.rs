@@ -42,7 +42,7 @@ pub(crate) fn nearest<'w>(
     given: &str,
     words: impl IntoIterator<Item = &'w str>,
 ) -> Option<&'w str> {
-    let limit = (given.chars().count() / 3).clamp(1, 4);
+    let limit = (given.chars().count() * 2 / 5).clamp(1, 4);
     let with_distance = words.into_iter().map(|word| (distance(given, word, limit), word));
     with_distance.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, word)| word)
 }

@@ -22,7 +22,7 @@ use wast::parser::{ParseBuffer, parse};
 ///
 /// ```
 /// use selkie_cli::wast::WastRunner;
-/// let runner = WastRunner::new(&selkie::Config::new())?;
+/// let runner = WastRunner::new(&selkie::Config::new()).map_err(|error| error.to_string())?;
 /// let summary = runner.run_file("add.wast", r#"
 ///     (module (func (export "add") (param i32 i32) (result i32)
 ///         local.get 0 local.get 1 i32.add))
@@ -90,9 +90,11 @@ impl WastRunner {
         let buffer = ParseBuffer::new_with_lexer(lexer).map_err(located)?;
         let script = parse::<Wast<'_>>(&buffer).map_err(located)?;
         let failed = |(line, message)| WastError { file: name.to_string(), line, message };
-        let mut agent = Agent::new(&self.engine, text).map_err(|message| failed((1, message)))?;
-        agent.run(script.directives).map_err(failed)?;
-        Ok(agent.into_summary())
+        std::thread::scope(|scope| {
+            let agent = Agent::new(&self.engine, text, scope).map_err(|message| (1, message))?;
+            agent.run(script.directives)
+        })
+        .map_err(failed)
     }
 }
 

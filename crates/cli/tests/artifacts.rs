@@ -1,0 +1,86 @@
+//! Artifacts: run where they fit, refused where they do not, written whole or not at all.
+
+mod support;
+use support::{ECHO, Place, TRAP};
+
+#[test]
+fn an_artifact_runs_like_its_module() {
+    let place = Place::new("artifact-runs");
+    place.module("echo.wasm", ECHO);
+    place.run(&["compile", "echo.wasm"]).ok();
+    assert_eq!(place.run(&["echo.cwasm", "a", "b"]).ok(), "echo.cwasm\na\nb\n");
+    assert!(place.cached().is_empty(), "artifacts are not cached");
+    place.module("trap.wasm", TRAP);
+    place.run(&["compile", "-o", "t", "trap.wasm"]).ok();
+    let done = place.run(&["t"]).fails(134, "unreachable");
+    assert!(done.err.contains("inner"), "{done:?}");
+}
+
+#[test]
+fn flipped_bytes_and_truncation_are_refused() {
+    let place = Place::new("artifact-damaged");
+    place.module("echo.wasm", ECHO);
+    place.run(&["compile", "echo.wasm"]).ok();
+    let whole = std::fs::read(place.folder.join("echo.cwasm")).unwrap();
+    let healthy = place.run(&["echo.cwasm"]).ok();
+    for i in 0..24 {
+        let at = i * (whole.len() - 1) / 23;
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x40;
+        place.file("damaged.cwasm", damaged);
+        let done = place.run(&["--argv0", "echo.cwasm", "damaged.cwasm"]);
+        // Bytes between sections mean nothing; any other change must be found.
+        let unchanged = done.status == Some(0) && done.out == healthy;
+        assert!(unchanged || done.status == Some(1) && done.out.is_empty(), "{at}: {done:?}");
+        place.file("cut.cwasm", &whole[..at]);
+        let done = place.run(&["cut.cwasm"]);
+        assert_eq!((done.status, done.out.as_str()), (Some(1), ""), "{at}: {done:?}");
+        assert!(done.err.starts_with("error: "), "{done:?}");
+    }
+}
+
+#[test]
+fn an_artifact_made_with_other_settings_is_refused_with_the_remedy() {
+    let place = Place::new("artifact-settings");
+    place.module("echo.wasm", ECHO);
+    place.run(&["compile", "-O", "guard-pages=off", "echo.wasm"]).ok();
+    place.run(&["echo.cwasm"]).fails(1, "selkie compile");
+    place.run(&["-O", "guard-pages=off", "echo.cwasm"]).ok();
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_leaves_no_part() {
+    let place = Place::new("artifact-full");
+    place.module("echo.wasm", ECHO);
+    place.run(&["compile", "echo.wasm", "-o", "/dev/full"]).fails(1, "No space left");
+    place.run(&["compile", "echo.wasm", "-o", "absent/echo.cwasm"]).fails(1, "cannot write");
+    std::fs::create_dir(place.folder.join("folder")).unwrap();
+    place.run(&["compile", "echo.wasm", "-o", "folder"]).fails(1, "cannot write");
+    let names: Vec<_> =
+        std::fs::read_dir(&place.folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "only the module and the folder: {names:?}");
+}
+
+#[test]
+fn an_artifact_replaces_the_one_before_it() {
+    let place = Place::new("artifact-replaces");
+    place.module("echo.wasm", ECHO);
+    place.file("echo.cwasm", "old");
+    place.run(&["compile", "echo.wasm"]).ok();
+    place.run(&["echo.cwasm"]).ok();
+    place.run(&["compile", "echo.cwasm"]).fails(1, "compiled already");
+    place.run(&["validate", "echo.cwasm"]).fails(1, "artifact");
+}
+
+#[test]
+fn the_same_module_gives_the_same_artifact_whatever_the_threads() {
+    let place = Place::new("artifact-same");
+    let functions: String = (0..64)
+        .map(|i| format!("(func (param i32) (result i32) (i32.mul (local.get 0) (i32.const {i})))"))
+        .collect();
+    place.module("many.wasm", &format!("(module {functions})"));
+    place.run(&["compile", "-O", "threads=1", "many.wasm", "-o", "one"]).ok();
+    place.run(&["compile", "-O", "threads=4", "many.wasm", "-o", "four"]).ok();
+    let read = |name| std::fs::read(place.folder.join(name)).unwrap();
+    assert_eq!(read("one"), read("four"));
+}

@@ -1,0 +1,129 @@
+//! Grants: nothing by default, each by its flag, all of them printed by `--dry-run`.
+
+mod support;
+use support::{ECHO, Place};
+
+/// Writes its environment, each variable in a line.
+const PRINT_ENV: &str = r#"(module
+    (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_sizes_get"
+      (func $sizes (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+      (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 4)
+    (func (export "_start") (local $at i32) (local $end i32)
+      (drop (call $sizes (i32.const 0) (i32.const 4)))
+      (if (i32.eqz (i32.load (i32.const 0))) (then (return)))
+      (drop (call $get (i32.const 1024) (i32.const 65536)))
+      (local.set $at (i32.const 65536))
+      (local.set $end (i32.add (local.get $at) (i32.load (i32.const 4))))
+      (loop $next
+        (if (i32.eqz (i32.load8_u (local.get $at)))
+          (then (i32.store8 (local.get $at) (i32.const 10))))
+        (br_if $next (i32.lt_u
+          (local.tee $at (i32.add (local.get $at) (i32.const 1))) (local.get $end))))
+      (i32.store (i32.const 0) (i32.const 65536))
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
+/// Makes the file "made" in the first directory and ends with the error number.
+const MAKE_FILE: &str = r#"(module
+    (import "wasi_snapshot_preview1" "path_open"
+      (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 1) (data (i32.const 16) "made")
+    (func (export "_start")
+      (call $exit (call $open (i32.const 3) (i32.const 0) (i32.const 16) (i32.const 4)
+        (i32.const 1) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 0)))))"#;
+
+const ERRNO_BADF: i32 = 8;
+const ERRNO_ROFS: i32 = 69;
+
+#[test]
+fn there_is_no_environment_unless_it_is_given() {
+    let place = Place::new("grants-env");
+    place.module("env.wasm", PRINT_ENV);
+    assert_eq!(place.run(&["env.wasm"]).ok(), "");
+    let out = place.run(&["--env", "A=1", "--env", "B=x=y", "--env", "A=2", "env.wasm"]).ok();
+    assert_eq!(out, "B=x=y\nA=2\n");
+    let mut command = place.command(&["--env", "SEAL", "--env", "ABSENT", "env.wasm"]);
+    assert_eq!(command.env("SEAL", "grey").output().unwrap().stdout, b"SEAL=grey\n");
+    let out = place.run(&["-S", "inherit-env", "env.wasm"]).ok();
+    assert!(out.contains("XDG_CACHE_HOME="), "{out}");
+}
+
+#[test]
+fn directories_are_given_one_by_one() {
+    let place = Place::new("grants-dir");
+    place.module("make.wasm", MAKE_FILE);
+    std::fs::create_dir(place.folder.join("data")).unwrap();
+    let made = place.folder.join("data/made");
+    let done = place.run(&["make.wasm"]);
+    assert_eq!(done.status, Some(ERRNO_BADF));
+    assert!(done.err.contains("--dir"), "{done:?}");
+    assert_eq!(place.run(&["--dir", "data::/:ro", "make.wasm"]).status, Some(ERRNO_ROFS));
+    assert!(!made.exists());
+    place.run(&["--dir", "data::/", "make.wasm"]).ok();
+    assert!(made.exists());
+    place.run(&["--dir", "absent", "make.wasm"]).fails(1, "cannot grant `absent`");
+    place.run(&["--dir", "make.wasm", "make.wasm"]).fails(1, "the directory it is in");
+}
+
+#[test]
+fn a_dry_run_prints_what_would_be_given_and_runs_nothing() {
+    let place = Place::new("grants-dry");
+    place.module("make.wasm", MAKE_FILE);
+    let out = place.run(&["--dry-run", "make.wasm"]).ok();
+    assert!(out.contains("directories:\n  none"), "{out}");
+    assert!(out.contains("directories: --dir"), "{out}");
+    let args = &["--dry-run", "--dir", ".::/work:ro", "--env", "A=1", "make.wasm", "-x"];
+    let out = place.run(args).ok();
+    for words in ["`.` as `/work`: read only", "`A` = `1`", "`-x`", "sockets:\n  none"] {
+        assert!(out.contains(words), "{words} in {out}");
+    }
+    assert!(!place.folder.join("made").exists());
+}
+
+#[test]
+fn the_programs_name_is_its_files_unless_another_is_given() {
+    let place = Place::new("grants-name");
+    let path = place.module("echo.wasm", ECHO);
+    assert_eq!(place.run(&[support::text(&path)]).ok(), "echo.wasm\n");
+    assert_eq!(place.run(&["--argv0", "/bin/echo", "echo.wasm"]).ok(), "/bin/echo\n");
+}
+
+#[test]
+fn streams_can_be_taken_away() {
+    let place = Place::new("grants-streams");
+    place.module("echo.wasm", ECHO);
+    assert_eq!(place.run(&["-S", "stdout=off", "echo.wasm"]).ok(), "");
+}
+
+#[test]
+fn a_socket_can_be_given_to_listen_on() {
+    let place = Place::new("grants-socket");
+    place.module("echo.wasm", ECHO);
+    place.run(&["-S", "tcp-listen=127.0.0.1:0", "echo.wasm"]).ok();
+    place.run(&["-S", "tcp-listen=nowhere", "echo.wasm"]).fails(1, "cannot listen");
+}
+
+#[test]
+fn grants_in_a_configuration_are_refused() {
+    let place = Place::new("grants-config");
+    place.module("echo.wasm", ECHO);
+    place.file("grants.toml", "[wasi]\ninherit-env = true\n");
+    place.run(&["--config", "grants.toml", "echo.wasm"]).fails(1, "only the command line");
+}
+
+#[test]
+fn limits_hold() {
+    let place = Place::new("grants-limits");
+    place.file(
+        "grow.wat",
+        r#"(module (memory 1) (func (export "grow") (result i32)
+        (memory.grow (i32.const 100))))"#,
+    );
+    assert_eq!(place.run(&["--invoke", "grow", "grow.wat"]).ok(), "1\n");
+    assert_eq!(place.run(&["-W", "max-memory=1M", "--invoke", "grow", "grow.wat"]).ok(), "-1\n");
+    place.file("large.wat", r#"(module (memory 100) (func (export "_start")))"#);
+    place.run(&["-W", "max-memory=1M", "large.wat"]).fails(1, "limit");
+}

@@ -1,0 +1,91 @@
+//! Exit statuses: the guest's own, 134 after a trap, 2 for a wrong command line, 1 otherwise.
+
+mod support;
+use support::{ADD, ECHO, EXIT_WITH_LENGTH, Place, TRAP};
+
+#[test]
+fn the_guests_status_passes_through() {
+    let place = Place::new("status-passes");
+    place.module("exit.wasm", EXIT_WITH_LENGTH);
+    for len in [1_i32, 3, 41] {
+        let argument = "x".repeat(len as usize);
+        assert_eq!(place.run(&["exit.wasm", &argument]).status, Some(len));
+    }
+}
+
+#[test]
+fn a_failure_stays_a_failure_when_its_status_has_more_than_eight_bits() {
+    let place = Place::new("status-large");
+    let text = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 256))))"#;
+    place.module("exit.wasm", text);
+    assert_eq!(place.run(&["exit.wasm"]).status, Some(255));
+}
+
+#[test]
+fn a_trap_is_134_with_the_names_of_functions() {
+    let place = Place::new("status-trap");
+    place.module("trap.wasm", TRAP);
+    let done = place.run(&["trap.wasm"]).fails(134, "wasm trap: unreachable");
+    let (inner, outer) = (done.err.find("inner").unwrap(), done.err.find("outer").unwrap());
+    assert!(inner < outer, "{done:?}");
+}
+
+#[test]
+fn exhausted_stack_and_a_trapping_start_function_are_traps_too() {
+    let place = Place::new("status-traps");
+    place.module("deep.wasm", r#"(module (func $f (export "_start") call $f))"#);
+    place.run(&["-Wmax-stack=128K", "deep.wasm"]).fails(134, "call stack exhausted");
+    place.module("start.wasm", "(module (func $f unreachable) (start $f))");
+    place.run(&["start.wasm"]).fails(134, "unreachable");
+}
+
+#[test]
+fn wrong_command_lines_are_2() {
+    let place = Place::new("status-usage");
+    place.module("add.wasm", ADD);
+    for (args, words) in [
+        (&["--unheard-of", "add.wasm"][..], "unknown option"),
+        (&["--dirr", ".", "add.wasm"], "did you mean --dir?"),
+        (&["--dir"], "needs a value"),
+        (&["--dry-run=yes", "add.wasm"], "takes no value"),
+        (&["-W", "simdd", "add.wasm"], "did you mean `simd`?"),
+        (&["-W", "simd=maybe", "add.wasm"], "neither on nor off"),
+        (&["-W", "max-memory=lots", "add.wasm"], "not a number"),
+        (&["-O", "threads", "add.wasm"], "needs a value"),
+        (&["--env", "=x", "add.wasm"], "NAME[=VALUE]"),
+        (&["--dir", "::x", "add.wasm"], "HOST[::GUEST][:ro]"),
+        (&["compile"], "needs FILE"),
+        (&["compile", "a", "b"], "one operand"),
+        (&["compile", "--json", "add.wasm"], "no option of `compile`"),
+        (&["run"], "needs FILE"),
+        (&["completions", "tcsh"], "bash, zsh and fish"),
+        (&["help", "compil"], "did you mean `compile`?"),
+        (&["--invoke", "add", "add.wasm", "1"], "(i32, i32) -> (i32)"),
+        (&["--invoke", "add", "add.wasm", "1", "x"], "no i32"),
+        (&["--invoke", "add", "add.wasm", "1", "4294967296"], "no i32"),
+    ] {
+        place.run(args).fails(2, words);
+    }
+}
+
+#[test]
+fn arguments_of_the_guest_may_begin_with_a_dash() {
+    let place = Place::new("status-dash");
+    place.module("echo.wasm", ECHO);
+    let out = place.run(&["echo.wasm", "-h", "--dir", "x", "--", "-W"]).ok();
+    assert_eq!(out, "echo.wasm\n-h\n--dir\nx\n--\n-W\n");
+    assert_eq!(place.run(&["run", "--", "echo.wasm", "-h"]).ok(), "echo.wasm\n-h\n");
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let place = Place::new("status-help");
+    for args in [&[][..], &["-h"], &["--help"], &["help"], &["help", "run"], &["wast", "-h"]] {
+        assert!(place.run(args).ok().contains("Usage: selkie"), "{args:?}");
+    }
+    assert!(place.run(&["--version"]).ok().starts_with("selkie "));
+    assert!(place.run(&["-W", "help"]).ok().contains("tail-call"));
+    assert!(place.run(&["-O", "help"]).ok().contains("inlining"));
+    assert!(place.run(&["-S", "help"]).ok().contains("tcp-listen"));
+}

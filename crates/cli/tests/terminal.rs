@@ -1,0 +1,139 @@
+//! Terminals and pipes: nothing that a guest names steers a terminal; readers may go away.
+
+mod support;
+use std::process::Stdio;
+use support::{ADD, ECHO, Place};
+
+const ESCAPE: &str = "\\1b[2J\\1b]0;owned\\07\\c2\\9b31m\\e2\\80\\aeevil\\0a\\0d";
+
+#[track_caller]
+fn is_harmless(text: &str) {
+    let steers = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
+    assert!(!text.contains(steers), "{text:?}");
+}
+
+#[test]
+fn names_of_guests_do_not_steer_the_terminal() {
+    let place = Place::new("terminal-names");
+    let import =
+        format!(r#"(module (import "{ESCAPE}" "{ESCAPE}" (func)) (func (export "_start")))"#);
+    let export = format!(r#"(module (func (export "{ESCAPE}") unreachable))"#);
+    let named = format!(r#"(module (func $"{ESCAPE}" (export "_start") unreachable))"#);
+    let custom = format!(r#"(module (@custom "{ESCAPE}" "x"))"#);
+    for (name, text) in
+        [("import", import), ("export", export), ("named", named), ("custom", custom)]
+    {
+        place.file(&format!("{name}.wat"), text);
+        let file = format!("{name}.wat");
+        for args in [
+            &[&*file][..],
+            &["--invoke", "x", &file],
+            &["inspect", &file],
+            &["disas", &file],
+            &["disas", "--walk", &file],
+            &["--dry-run", &file],
+        ] {
+            let done = place.run(args);
+            is_harmless(&done.out);
+            is_harmless(&done.err);
+        }
+    }
+}
+
+#[test]
+fn names_of_files_and_arguments_do_not_either() {
+    let place = Place::new("terminal-files");
+    let name = "\x1b[31m\u{202e}x.wasm";
+    place.file(name, "(module (func (result i32)))");
+    for args in [
+        &[name][..],
+        &["validate", name],
+        &["compile", name],
+        &["absent\x1b[2J"],
+        &["--\x1b[2J"],
+        &["-\u{9b}"],
+        &["-W", "\x1b[2J"],
+        &["--dir", "\x1b[2J", "x.wat"],
+        &["completions", "\x1b[2J"],
+        &["help", "\x1b[2J"],
+        &["--config", "\x1b[2J", "x.wat"],
+    ] {
+        let done = place.run(args);
+        assert_ne!(done.status, Some(0), "{args:?}");
+        is_harmless(&done.err);
+        is_harmless(&done.out);
+    }
+}
+
+#[test]
+fn errors_in_text_do_not_either() {
+    let place = Place::new("terminal-text");
+    place.file("x.wat", "(module\n (func \x1b[2J i32.unheard-of))");
+    is_harmless(&place.run(&["x.wat"]).fails(1, "x.wat").err);
+    place.file("x.wast", "(module)\n(assert_return (invoke \"\x1b[2J\"))");
+    is_harmless(&place.run(&["wast", "x.wast"]).fails(1, "").err);
+    place.file("x.toml", "[wasm]\n\"\x1b[2J\" = 1");
+    is_harmless(&place.run(&["--config", "x.toml", "x.wat"]).fails(1, "x.toml").err);
+}
+
+#[test]
+fn the_guests_own_output_is_left_alone() {
+    let place = Place::new("terminal-own");
+    place.module("echo.wasm", ECHO);
+    assert_eq!(place.run(&["echo.wasm", "\x1b[1mbold"]).ok(), "echo.wasm\n\x1b[1mbold\n");
+}
+
+/// A pipe that nobody reads any more.
+fn closed_pipe() -> std::io::PipeWriter {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_crash() {
+    let place = Place::new("terminal-pipe");
+    place.module("add.wasm", ADD);
+    place.module("echo.wasm", ECHO);
+    for args in [
+        &["help"][..],
+        &["inspect", "add.wasm"],
+        &["disas", "add.wasm"],
+        &["completions", "bash"],
+        &["--invoke", "add", "add.wasm", "1", "2"],
+        &["compile", "add.wasm", "-o", "-"],
+    ] {
+        let mut command = place.command(args);
+        let output = command.stdout(closed_pipe()).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    }
+    // A guest is told and decides itself: this one ends with 9.
+    let mut command = place.command(&["echo.wasm"]);
+    assert_eq!(command.stdout(closed_pipe()).status().unwrap().code(), Some(9));
+}
+
+#[test]
+fn a_full_standard_output_is_an_error() {
+    let place = Place::new("terminal-full");
+    place.module("add.wasm", ADD);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = place.command(&["inspect", "add.wasm"]);
+    let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("No space left"));
+}
+
+#[test]
+fn completions_are_accepted_by_their_shells() {
+    let place = Place::new("terminal-completions");
+    for (shell, check) in [("bash", "bash -n"), ("zsh", "zsh -n"), ("fish", "fish -n")] {
+        let script = place.run(&["completions", shell]).ok();
+        assert!(script.contains("selkie"));
+        let file = place.file(shell, script);
+        // Where a shell is installed, it reads them itself.
+        let mut words = check.split(' ').chain([support::text(&file)]);
+        let status = std::process::Command::new(words.next().unwrap()).args(words).status();
+        assert!(status.map_or(true, |status| status.success()), "{shell}");
+    }
+}
