@@ -75,9 +75,24 @@ fn other_settings_have_other_keys() {
         Cache::key(&Engine::new(&config).unwrap(), TEXT.as_bytes())
     };
     let plain = with(|_| {});
-    assert_ne!(plain, with(|c| drop(c.inlining(false))));
-    assert_ne!(plain, with(|c| drop(c.wasm_feature(selkie::Feature::simd, false))));
-    assert_eq!(plain, with(|c| drop(c.compile_threads(7))));
+    assert_ne!(
+        plain,
+        with(|c| {
+            c.inlining(false);
+        })
+    );
+    assert_ne!(
+        plain,
+        with(|c| {
+            c.wasm_feature(selkie::Feature::simd, false);
+        })
+    );
+    assert_eq!(
+        plain,
+        with(|c| {
+            c.compile_threads(7);
+        })
+    );
 }
 
 #[test]
