@@ -6,7 +6,7 @@
 use crate::error::CompileError;
 use crate::unit::CompileUnit;
 use selkie_module::DefinedFuncIndex;
-use selkie_module::sites::SitePositions;
+use selkie_module::sites::{INLINED, SitePositions};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -50,6 +50,71 @@ pub struct CompiledFunc {
     pub sites: Vec<Site>,
     /// What positions mean.
     pub positions: SitePositions,
+}
+
+impl CompiledFunc {
+    /// Drops the positions that no site names: most operators of inlined bodies neither trap nor
+    /// call.
+    pub fn drop_unused_positions(&mut self) {
+        let SitePositions { calls, inlined } = &mut self.positions;
+        let mut is_used = vec![false; inlined.len()];
+        let mut is_call_used = vec![false; calls.len()];
+        let place =
+            |position: u32| (position & INLINED != 0).then_some((position & !INLINED) as usize);
+        for at in self.sites.iter().filter_map(|site| place(site.position)) {
+            is_used[at] = true;
+        }
+        // What a position refers to has a lower place.
+        for at in (0..inlined.len()).rev().filter(|at| is_used[*at]).collect::<Vec<_>>() {
+            mark(at, inlined, calls, &mut is_used, &mut is_call_used);
+        }
+        let (places, call_places) = (renumber(&is_used), renumber(&is_call_used));
+        let moved = |position: u32| match place(position) {
+            Some(at) => places[at] | INLINED,
+            None => position,
+        };
+        self.sites.iter_mut().for_each(|site| site.position = moved(site.position));
+        calls.iter_mut().for_each(|(_, position)| *position = moved(*position));
+        inlined.iter_mut().for_each(|(call, _)| *call = call_places[*call as usize]);
+        keep(inlined, &is_used);
+        keep(calls, &is_call_used);
+    }
+}
+
+/// Marks the call of an inlined position, and the positions and calls around that.
+fn mark(
+    at: usize,
+    inlined: &[(u32, u32)],
+    calls: &[(u32, u32)],
+    is_used: &mut [bool],
+    is_call_used: &mut [bool],
+) {
+    let mut at = at;
+    loop {
+        let call = inlined[at].0 as usize;
+        is_call_used[call] = true;
+        let position = calls[call].1;
+        if position & INLINED == 0 {
+            return;
+        }
+        at = (position & !INLINED) as usize;
+        is_used[at] = true;
+    }
+}
+
+/// The new place of each that is used.
+fn renumber(is_used: &[bool]) -> Vec<u32> {
+    let place = |next: &mut u32, used: &bool| {
+        let at = *next;
+        *next += u32::from(*used);
+        Some(at)
+    };
+    is_used.iter().scan(0, place).collect()
+}
+
+fn keep<T>(list: &mut Vec<T>, is_used: &[bool]) {
+    let mut used = is_used.iter();
+    list.retain(|_| used.next().copied().unwrap_or(false));
 }
 
 /// A tier: compiles one function at a time.
@@ -173,5 +238,30 @@ impl Run<'_, '_> {
         if first.as_ref().is_none_or(|(known, _)| index < *known) {
             *first = Some((index, error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_that_no_site_names_are_dropped_and_the_others_keep_their_meaning() {
+        let positions = SitePositions {
+            calls: vec![(7, 40), (8, 50), (9, INLINED | 2)],
+            inlined: vec![(0, 900), (1, 905), (1, 910), (2, 950), (2, 955)],
+        };
+        let site = |offset, position| Site { offset, trap: 0, position };
+        let mut func = CompiledFunc {
+            sites: vec![site(1, 33), site(2, INLINED | 4)],
+            positions,
+            ..CompiledFunc::default()
+        };
+        let before: Vec<_> = func.sites.iter().map(|s| func.positions.frames(s.position)).collect();
+        func.drop_unused_positions();
+        let after: Vec<_> = func.sites.iter().map(|s| func.positions.frames(s.position)).collect();
+        assert_eq!(before, after);
+        assert_eq!(func.positions.calls.len(), 2);
+        assert_eq!(func.positions.inlined.len(), 2);
     }
 }

@@ -1,6 +1,6 @@
 //! Puts compiled functions together: places them, patches calls, packs the site tables.
 //!
-//! Functions stand in index order, 32-aligned, so that equal modules give equal bytes. Sites of a
+//! Functions stand in index order, aligned, so that equal modules give equal bytes. Sites of a
 //! function are kept as a packed stream that is read only when something traps.
 
 use crate::driver::{CompiledFunc, RelocKind, Site};
@@ -18,7 +18,12 @@ pub struct LinkedCode {
     pub sites: Vec<u8>,
 }
 
-const ALIGN: usize = 32;
+/// Where a function may start: at a cache line, so that how its loops and jump tables fall into
+/// lines does not depend on its neighbours; anywhere reasonable when it is too short to have any.
+fn alignment(code_bytes: usize) -> usize {
+    if code_bytes < 128 { 16 } else { 64 }
+}
+
 /// Relative calls reach two GiB; leave room for the last function.
 const MAX_CODE_BYTES: usize = 0x7ff0_0000;
 
@@ -28,7 +33,9 @@ const MAX_CODE_BYTES: usize = 0x7ff0_0000;
 /// The code does not fit into the reach of relative calls.
 pub fn link(funcs: Vec<CompiledFunc>) -> Result<LinkedCode, CompileError> {
     let mut linked = LinkedCode::default();
-    let total: usize = funcs.iter().map(|f| f.code.len().next_multiple_of(ALIGN)).sum();
+    let total = funcs
+        .iter()
+        .fold(0, |end: usize, f| end.next_multiple_of(alignment(f.code.len())) + f.code.len());
     if total > MAX_CODE_BYTES {
         return Err(CompileError::TooLarge(format!("{total} bytes of machine code")));
     }
@@ -36,10 +43,10 @@ pub fn link(funcs: Vec<CompiledFunc>) -> Result<LinkedCode, CompileError> {
     linked.funcs.reserve_exact(funcs.len());
     let mut relocs = Vec::with_capacity(funcs.len());
     for func in funcs {
-        let start = linked.code.len();
-        linked.code.extend_from_slice(&func.code);
+        let start = linked.code.len().next_multiple_of(alignment(func.code.len()));
         // int3: a jump into padding stops at once.
-        linked.code.resize(linked.code.len().next_multiple_of(ALIGN), 0xcc);
+        linked.code.resize(start, 0xcc);
+        linked.code.extend_from_slice(&func.code);
         linked.funcs.push(FuncRange {
             start: start as u32,
             len: func.code.len() as u32,

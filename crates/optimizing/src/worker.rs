@@ -117,12 +117,14 @@ impl<'c> CraneliftWorker<'c> {
         let Some(compiled) = self.context.compiled_code() else {
             return Err(CompileError::Bug("no code came out".to_string()));
         };
-        Ok(CompiledFunc {
+        let mut compiled = CompiledFunc {
             code: compiled.code_buffer().to_vec(),
             relocs: sites::relocs(compiled, &self.context.func.params)?,
             sites: sites::sites(compiled),
             positions: positions.map,
-        })
+        };
+        compiled.drop_unused_positions();
+        Ok(compiled)
     }
 }
 
