@@ -19,11 +19,25 @@ const LIMIT_S: u64 = 300;
 /// What a trial does; an error is what went wrong, to be read by a person.
 pub type Body = Box<dyn FnOnce() -> Result<(), String> + Send>;
 
+/// Makes what a trial needs, or says why that is not possible here.
+pub type Preparation = Box<dyn FnOnce() -> Result<Body, Missing>>;
+
+/// What a trial needs is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It cannot be had on this machine: the trial is skipped.
+    Here(String),
+    /// It is not what it should be: the trial fails.
+    Wrong(String),
+}
+
 /// A trial that has a name but does not run yet.
 pub struct Case {
     name: String,
     limit_s: u64,
-    body: Result<Body, String>,
+    preparation: Preparation,
+    /// Whether the trial runs on every machine.
+    everywhere: bool,
 }
 
 impl Case {
@@ -32,12 +46,24 @@ impl Case {
         name: impl Into<String>,
         body: impl FnOnce() -> Result<(), String> + Send + 'static,
     ) -> Case {
-        Case { name: name.into(), limit_s: LIMIT_S, body: Ok(Box::new(body)) }
+        let preparation: Preparation = Box::new(|| Ok(Box::new(body) as Body));
+        Case { name: name.into(), limit_s: LIMIT_S, preparation, everywhere: true }
     }
 
     /// A trial that cannot run here, and why.
     pub fn skipped(name: impl Into<String>, why: impl Into<String>) -> Case {
-        Case { name: name.into(), limit_s: 0, body: Err(why.into()) }
+        let why = why.into();
+        Case::prepared(name, || Err(Missing::Here(why)))
+    }
+
+    /// A trial that needs something made or fetched before; that is done only if it runs, before
+    /// any trial, so that a trial that cannot run counts as ignored and not as passed.
+    pub fn prepared(
+        name: impl Into<String>,
+        preparation: impl FnOnce() -> Result<Body, Missing> + 'static,
+    ) -> Case {
+        let preparation = Box::new(preparation);
+        Case { name: name.into(), limit_s: LIMIT_S, preparation, everywhere: false }
     }
 
     /// The trial with another limit of time.
@@ -53,7 +79,7 @@ pub fn run(kind: &str, cases: Vec<Case>) -> ExitCode {
     let arguments = Arguments::from_args();
     let expected = Expected::load();
     let names: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
-    let all_present = cases.iter().all(|case| case.body.is_ok());
+    let all_present = cases.iter().all(|case| case.everywhere);
     let mut trials: Vec<Trial> =
         cases.into_iter().map(|case| trial(case, &expected, &arguments)).collect();
     if all_present {
@@ -71,13 +97,15 @@ pub fn run(kind: &str, cases: Vec<Case>) -> ExitCode {
 }
 
 fn trial(case: Case, expected: &Expected, arguments: &Arguments) -> Trial {
-    let Case { name, limit_s, body } = case;
-    let body = match body {
+    let Case { name, limit_s, preparation, .. } = case;
+    if arguments.list || is_filtered(&name, arguments) {
+        return Trial::test(name, || Ok(()));
+    }
+    let body = match preparation() {
         Ok(body) => body,
-        Err(why) => {
-            if !arguments.list {
-                eprintln!("skipped: {name}: {why}");
-            }
+        Err(Missing::Wrong(why)) => Box::new(|| Err(why)),
+        Err(Missing::Here(why)) => {
+            eprintln!("skipped: {name}: {why}");
             return Trial::test(name, || Ok(())).with_ignored_flag(true);
         }
     };
@@ -89,6 +117,15 @@ fn trial(case: Case, expected: &Expected, arguments: &Arguments) -> Trial {
         Ok(()) => Err(format!("passes, but expected.toml lists it: {reason}").into()),
     })
     .with_kind("expected to fail")
+}
+
+/// Whether the command line leaves a trial out.
+fn is_filtered(name: &str, arguments: &Arguments) -> bool {
+    let is = |filter: &String| match arguments.exact {
+        true => name == filter,
+        false => name.contains(filter.as_str()),
+    };
+    arguments.filter.as_ref().is_some_and(|filter| !is(filter)) || arguments.skip.iter().any(is)
 }
 
 /// Runs a body on its own thread; a panic or too long a time is an error.

@@ -4,10 +4,13 @@
 //! Invariant: a trial that is skipped says so aloud; a trial that is listed as failing and passes
 //! is a failure. Deliberately not here: any test. Each binary says itself what it shows.
 
+pub mod binary;
 pub mod expected;
 pub mod guest;
 pub mod harness;
+pub mod packages;
 pub mod proposals;
 pub mod scratch;
 pub mod scripts;
+pub mod toolchains;
 pub mod validation;
