@@ -126,3 +126,14 @@ fn a_library_is_initialized_before_it_is_called() {
     );
     assert_eq!(place.run(&["--invoke", "get", "reactor.wat"]).ok(), "5\n");
 }
+
+#[test]
+fn the_example_greets_whom_it_is_told_to() {
+    let place = Place::new("commands-seal");
+    let seal = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/seal.wat");
+    let out = place.run(&[seal]).ok();
+    assert!(out.contains("Hello, world!") && out.contains("=.Y.="), "{out}");
+    assert_eq!(out.lines().count(), 12);
+    let out = place.run(&[seal, "Ada\x1b[2J"]).ok();
+    assert!(out.contains("Hello, Ada?[2J!"), "{out}");
+}
