@@ -1,7 +1,7 @@
 //! Artifacts: run where they fit, refused where they do not, written whole or not at all.
 
-mod support;
-use support::{ECHO, Place, TRAP};
+mod place;
+use place::{ECHO, Place, TRAP};
 
 #[test]
 fn an_artifact_runs_like_its_module() {

@@ -1,9 +1,9 @@
 //! The cache of compiled code, seen from outside: it is there, it is quick to mistrust, and
 //! nothing that happens to it is an error.
 
-mod support;
+mod place;
+use place::{ECHO, Place};
 use std::os::unix::fs::PermissionsExt;
-use support::{ECHO, Place};
 
 #[test]
 fn a_program_is_compiled_once() {

@@ -1,7 +1,7 @@
 //! `inspect`, `disas`, `validate`, `wast` and `--invoke`.
 
-mod support;
-use support::{ADD, ECHO, Place};
+mod place;
+use place::{ADD, ECHO, Place};
 
 #[test]
 fn inspect_shows_what_a_module_has_and_wants() {

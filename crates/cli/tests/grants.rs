@@ -1,7 +1,7 @@
 //! Grants: nothing by default, each by its flag, all of them printed by `--dry-run`.
 
-mod support;
-use support::{ECHO, Place};
+mod place;
+use place::{ECHO, Place};
 
 /// Writes its environment, each variable in a line.
 const PRINT_ENV: &str = r#"(module
@@ -87,7 +87,7 @@ fn a_dry_run_prints_what_would_be_given_and_runs_nothing() {
 fn the_programs_name_is_its_files_unless_another_is_given() {
     let place = Place::new("grants-name");
     let path = place.module("echo.wasm", ECHO);
-    assert_eq!(place.run(&[support::text(&path)]).ok(), "echo.wasm\n");
+    assert_eq!(place.run(&[place::text(&path)]).ok(), "echo.wasm\n");
     assert_eq!(place.run(&["--argv0", "/bin/echo", "echo.wasm"]).ok(), "/bin/echo\n");
 }
 

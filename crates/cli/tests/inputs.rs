@@ -1,7 +1,7 @@
 //! What people give by mistake, and text and streams in place of files.
 
-mod support;
-use support::{ADD, ECHO, Place};
+mod place;
+use place::{ADD, ECHO, Place};
 
 /// Name, content, words of the error.
 const WRONG: &[(&str, &[u8], &str)] = &[

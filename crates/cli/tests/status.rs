@@ -1,7 +1,7 @@
 //! Exit statuses: the guest's own, 134 after a trap, 2 for a wrong command line, 1 otherwise.
 
-mod support;
-use support::{ADD, ECHO, EXIT_WITH_LENGTH, Place, TRAP};
+mod place;
+use place::{ADD, ECHO, EXIT_WITH_LENGTH, Place, TRAP};
 
 #[test]
 fn the_guests_status_passes_through() {

@@ -1,8 +1,8 @@
 //! Terminals and pipes: nothing that a guest names steers a terminal; readers may go away.
 
-mod support;
+mod place;
+use place::{ADD, ECHO, Place};
 use std::process::Stdio;
-use support::{ADD, ECHO, Place};
 
 const ESCAPE: &str = "\\1b[2J\\1b]0;owned\\07\\c2\\9b31m\\e2\\80\\aeevil\\0a\\0d";
 
@@ -132,7 +132,7 @@ fn completions_are_accepted_by_their_shells() {
         assert!(script.contains("selkie"));
         let file = place.file(shell, script);
         // Where a shell is installed, it reads them itself.
-        let mut words = check.split(' ').chain([support::text(&file)]);
+        let mut words = check.split(' ').chain([place::text(&file)]);
         let status = std::process::Command::new(words.next().unwrap()).args(words).status();
         assert!(status.map_or(true, |status| status.success()), "{shell}");
     }
