@@ -86,7 +86,8 @@ fn errors_of_host_functions_keep_their_type_through_guest_frames() -> Result<()>
 fn what_a_failed_instantiation_wrote_before_stays() -> Result<()> {
     let engine = Engine::default();
     let mut store = Store::new(&engine, ());
-    let owner = Module::new(&engine, r#"(module (memory (export "m") 1) (table (export "t") 4 funcref))"#)?;
+    let owner =
+        Module::new(&engine, r#"(module (memory (export "m") 1) (table (export "t") 4 funcref))"#)?;
     let owner = Instance::new(&mut store, &owner, &[])?;
     let memory = owner.get_memory(&mut store, "m").expect("exported");
     let table = owner.get_table(&mut store, "t").expect("exported");
