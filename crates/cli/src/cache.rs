@@ -54,10 +54,8 @@ impl Cache {
 
     /// The key of a module under an engine's settings.
     pub(crate) fn key(engine: &Engine, bytes: &[u8]) -> Key {
-        let mut config = engine.config().clone();
-        // These shape how code is made or run, not the code.
-        config.compile_threads(1).max_wasm_stack_bytes(0).backtrace_frames(0);
-        let identity = format!("selkie {}\0{config:?}\0", env!("CARGO_PKG_VERSION"));
+        // What shapes the code, and what decides whether the module is valid at all.
+        let identity = format!("{}\0{:?}", engine.fingerprint(), engine.config().features());
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(identity.len() as u64).to_le_bytes()).update(identity.as_bytes());
         hasher.update(bytes);
