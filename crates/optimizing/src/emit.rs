@@ -21,6 +21,7 @@ mod relaxed;
 mod table;
 mod vector;
 mod wide;
+mod widemul;
 
 use crate::abi::{self, POINTER, VECTOR};
 use crate::sites::code;

@@ -1,5 +1,6 @@
 //! Every row of the numeric table has code, under every tuning.
 
+#[path = "compiled/build.rs"]
 mod compiled;
 
 use compiled::{compile, tunings};

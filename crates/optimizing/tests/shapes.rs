@@ -1,5 +1,6 @@
 //! Memory, control, calls, tables: every shape the walk can ask for compiles under every tuning.
 
+#[path = "compiled/build.rs"]
 mod compiled;
 
 use compiled::{compile, linked, try_compile, tunings};

@@ -90,25 +90,25 @@ impl<'a, E: Emitter> Translator<'_, 'a, E> {
         offset: u64,
         scratch: &mut TranslatorScratch,
     ) -> Result<(), CompileError> {
-        match self.unit.info.defined_func(func) {
-            Some(defined) if self.should_inline(defined) => {
-                self.inline_call(func, defined, offset, scratch)
-            }
-            _ => {
-                let callee = self.known_callee(func);
-                self.call(&callee, self.unit.info.funcs[func.index()], offset);
-                Ok(())
-            }
+        let defined = self.unit.info.defined_func(func);
+        if let Some(callee) = defined
+            && let Some(cost) = self.inline_cost(callee)
+        {
+            self.inline_budget_bytes -= cost;
+            return self.inline_call(func, callee, offset, scratch);
         }
+        let callee = self.known_callee(func);
+        self.call(&callee, self.unit.info.funcs[func.index()], offset);
+        Ok(())
     }
 
-    /// Small enough, not too deep, not recursive, and within the caller's budget.
-    fn should_inline(&self, callee: DefinedFuncIndex) -> bool {
-        let range = self.unit.functions[callee.index()].body.range();
-        self.unit.inline.may_inline(callee)
-            && self.bodies.len() <= MAX_DEPTH
-            && range.end - range.start <= self.inline_budget_bytes
-            && self.bodies.iter().all(|body| body.func != callee)
+    /// What inlining costs: small enough, not too deep, not recursive, within the caller's budget.
+    fn inline_cost(&self, callee: DefinedFuncIndex) -> Option<u64> {
+        let cost = self.unit.inline.cost_bytes(callee)?;
+        let fits = self.bodies.len() <= MAX_DEPTH
+            && cost <= self.inline_budget_bytes
+            && self.bodies.iter().all(|body| body.func != callee);
+        fits.then_some(cost)
     }
 
     /// Walks the callee in place of the call. The body's frame leaves the results on the stack.
@@ -121,8 +121,6 @@ impl<'a, E: Emitter> Translator<'_, 'a, E> {
     ) -> Result<(), CompileError> {
         let unit = self.unit;
         let source = &unit.functions[callee.index()];
-        let range = source.body.range();
-        self.inline_budget_bytes -= range.end - range.start;
         let ty = unit.info.func_type(func);
         let args = self.stack.split_off(self.stack.len() - ty.params.len());
         let call_position = self.positions.at(offset);

@@ -38,6 +38,9 @@ impl CraneliftEmitter<'_> {
             let holds = self.ins().icmp(condition, a, b);
             return Some(self.truth(holds));
         }
+        if let Some(value) = self.half_of_product(op, a, b) {
+            return Some(value);
+        }
         let ins = self.ins();
         Some(match op {
             I32Add | I64Add => ins.iadd(a, b),
@@ -59,6 +62,16 @@ impl CraneliftEmitter<'_> {
             I32Rotr | I64Rotr => ins.rotr(a, b),
             _ => return None,
         })
+    }
+
+    fn half_of_product(&mut self, op: Numeric, a: Value, b: Value) -> Option<Value> {
+        match op {
+            Numeric::I64Add => {
+                self.completed_high_half(a, b).or_else(|| self.completed_low_half(a, b))
+            }
+            Numeric::I64Or => self.completed_low_half(a, b),
+            _ => None,
+        }
     }
 }
 
