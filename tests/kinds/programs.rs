@@ -182,7 +182,8 @@ fn compile_rust(rust: &Rust, wasm: &Path) -> Result<(), String> {
         }
         Rust::Debian => {
             let project = built("words")?;
-            let files = [("src/main.rs", include_str!("../programs/words.rs")), ("Cargo.toml", WORDS)];
+            let files =
+                [("src/main.rs", include_str!("../programs/words.rs")), ("Cargo.toml", WORDS)];
             for (name, text) in files {
                 let path = project.join(name);
                 let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
@@ -257,7 +258,8 @@ fn go_tests(package: &'static str) -> Case {
             let wasm = built(&format!("{}.test.wasm", package.replace('/', "_")))?;
             let root = go_command(&go).args(["env", "GOROOT"]).output();
             let root = root.map_err(|e| e.to_string())?.stdout;
-            let sources = Path::new(String::from_utf8_lossy(&root).trim()).join("src").join(package);
+            let sources =
+                Path::new(String::from_utf8_lossy(&root).trim()).join("src").join(package);
             let mut command = go_command(&go);
             compile(command.args(["test", "-c", "-o"]).arg(&wasm).arg(package))?;
             let scratch = Scratch::new().map_err(|e| e.to_string())?;

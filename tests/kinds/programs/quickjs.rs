@@ -102,7 +102,9 @@ fn host_call(
         .get_typed_func::<i32, f64>(&mut caller, "qjs_get_float64")?
         .call(&mut caller, i32::from_le_bytes(pointer))?;
     caller.data_mut().calls.push((name, number));
-    instance.get_typed_func::<f64, i32>(&mut caller, "qjs_new_number")?.call(&mut caller, number * 2.0)
+    instance
+        .get_typed_func::<f64, i32>(&mut caller, "qjs_new_number")?
+        .call(&mut caller, number * 2.0)
 }
 
 struct Vm {

@@ -1,0 +1,190 @@
+//! Compiled artifacts: what was damaged, cut off, or made by another engine is refused with a
+//! clear error and never runs.
+
+use selkie::{Config, Engine, Error, ErrorKind, Instance, Module, Store};
+use selkie_tests::scratch::Scratch;
+
+const MODULE: &str = r#"(module $artifact
+    (memory (export "memory") 1) (table 3 funcref) (elem (i32.const 0) $seven)
+    (data (i32.const 8) "some data") (data $passive "more data")
+    (global $g (mut i64) (i64.const 5))
+    (func $seven (export "seven") (result i32) i32.const 7)
+    (func (export "trap") (param i32) i32.const 1 local.get 0 i32.div_s drop unreachable)
+    (func (export "call") (param i32) (result i32) local.get 0 call_indirect (result i32)))"#;
+
+fn artifact() -> (Engine, Vec<u8>) {
+    let engine = Engine::default();
+    let bytes = Module::new(&engine, MODULE).unwrap().serialize().unwrap();
+    (engine, bytes)
+}
+
+fn runs(engine: &Engine, module: &Module) -> i32 {
+    let mut store = Store::new(engine, ());
+    let instance = Instance::new(&mut store, module, &[]).unwrap();
+    let seven = instance.get_typed_func::<(), i32>(&mut store, "seven").unwrap();
+    seven.call(&mut store, ()).unwrap()
+}
+
+/// The damaged bytes must not load; a defect of ours is no answer either.
+fn refused(engine: &Engine, bytes: Vec<u8>, what: &str) -> Error {
+    match Module::deserialize(engine, bytes) {
+        Ok(_) => panic!("accepted: {what}"),
+        Err(error) => {
+            assert_ne!(error.kind(), ErrorKind::Bug, "{what}: {error}");
+            error
+        }
+    }
+}
+
+#[test]
+fn an_artifact_runs_as_its_module_does() {
+    let (engine, bytes) = artifact();
+    assert!(Module::is_artifact(&bytes));
+    let module = Module::deserialize(&engine, bytes.clone()).unwrap();
+    assert_eq!(runs(&engine, &module), 7);
+    // Another engine of the same configuration, and the same artifact again.
+    let other = Engine::default();
+    let module = Module::deserialize(&other, bytes.clone()).unwrap();
+    assert_eq!(runs(&other, &module), 7);
+    assert_eq!(module.serialize().unwrap(), bytes);
+}
+
+#[test]
+fn a_loaded_artifact_keeps_its_names_and_traps() {
+    let (engine, bytes) = artifact();
+    let module = Module::deserialize(&engine, bytes).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let trap = instance.get_typed_func::<i32, ()>(&mut store, "trap").unwrap();
+    let divided = trap.call(&mut store, 0).unwrap_err();
+    assert_eq!(divided.trap(), Some(selkie::Trap::IntegerDivideByZero));
+    let reached = trap.call(&mut store, 1).unwrap_err();
+    assert_eq!(reached.trap(), Some(selkie::Trap::Unreachable));
+    let frames = reached.backtrace().unwrap().frames();
+    assert_eq!(frames[0].func_name().as_deref(), Some("trap"));
+}
+
+#[test]
+fn a_flipped_bit_in_any_byte_is_refused() {
+    let (engine, bytes) = artifact();
+    for at in 0..bytes.len() {
+        // Each bit in the part that says where the rest is, one bit of each byte elsewhere.
+        let bits = if at < 1024 { 0..8 } else { at % 8..at % 8 + 1 };
+        for bit in bits {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << bit;
+            refused(&engine, damaged, &format!("bit {bit} of byte {at} of {}", bytes.len()));
+        }
+    }
+}
+
+#[test]
+fn runs_of_damaged_bytes_are_refused() {
+    let (engine, bytes) = artifact();
+    for start in (0..bytes.len()).step_by(97) {
+        for (length, value) in [(4, 0), (8, 0xff), (64, 0), (512, 0x55)] {
+            let end = (start + length).min(bytes.len());
+            let mut damaged = bytes.clone();
+            damaged[start..end].fill(value);
+            if damaged != bytes {
+                refused(&engine, damaged, &format!("{start}..{end} = {value:#x}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_truncated_artifact_is_refused_at_any_length() {
+    let (engine, bytes) = artifact();
+    for length in 0..bytes.len() {
+        refused(&engine, bytes[..length].to_vec(), &format!("{length} of {} bytes", bytes.len()));
+    }
+}
+
+#[test]
+fn bytes_of_another_kind_are_refused() {
+    let (engine, bytes) = artifact();
+    for other in [
+        Vec::new(),
+        b"\0asm\x01\0\0\0".to_vec(),
+        b"\x7fELF".to_vec(),
+        vec![0; 100_000],
+        [&b"\0selkie\0"[..], &[0xff; 200]].concat(),
+        [&b"x"[..], &bytes].concat(),
+    ] {
+        refused(&engine, other, "bytes of another kind");
+    }
+    let error = Module::new(&engine, &bytes).unwrap_err();
+    assert!(error.to_string().contains("artifact"), "{error}");
+}
+
+#[test]
+fn an_artifact_of_another_configuration_is_refused() {
+    let (_, bytes) = artifact();
+    let with = |configure: fn(&mut Config) -> &mut Config| {
+        let mut config = Config::new();
+        configure(&mut config);
+        Engine::new(&config).unwrap()
+    };
+    for (name, engine) in [
+        ("guard pages", with(|c| c.guard_pages(false))),
+        ("guard size", with(|c| c.memory_guard_bytes(1 << 20))),
+        ("spectre checks", with(|c| c.spectre_checks(false))),
+        ("canonical NaNs", with(|c| c.canonical_nans(true))),
+        ("relaxed vectors", with(|c| c.relaxed_simd_deterministic(true))),
+        ("inlining", with(|c| c.inlining(false))),
+    ] {
+        let error = refused(&engine, bytes.clone(), name);
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error}");
+    }
+    // What does not shape code does not matter.
+    let engine = with(|c| c.max_wasm_stack_bytes(1 << 20).compile_threads(1).backtrace_frames(3));
+    assert_eq!(runs(&engine, &Module::deserialize(&engine, bytes).unwrap()), 7);
+}
+
+#[test]
+fn artifacts_in_files_are_checked_alike() {
+    let (engine, bytes) = artifact();
+    let scratch = Scratch::new().unwrap();
+    let path = scratch.path().join("module.cwasm");
+    let load = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Module::deserialize_file(&engine, &path)
+    };
+    assert_eq!(runs(&engine, &load(&bytes).unwrap()), 7);
+    for at in (0..bytes.len()).step_by(61) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        assert!(load(&damaged).is_err(), "byte {at}");
+    }
+    for length in (0..bytes.len()).step_by(331) {
+        assert!(load(&bytes[..length]).is_err(), "{length} bytes");
+    }
+    let absent = Module::deserialize_file(&engine, scratch.path().join("absent")).unwrap_err();
+    assert_eq!(absent.kind(), ErrorKind::Io);
+    assert!(absent.to_string().contains("absent"), "{absent}");
+    assert!(Module::deserialize_file(&engine, scratch.path()).is_err());
+}
+
+#[test]
+fn compiling_twice_gives_the_same_bytes_whatever_the_threads() {
+    let mut text = String::from("(module (memory 1)");
+    for index in 0..200 {
+        text += &format!(
+            "(func (export \"f{index}\") (param i32) (result i32) local.get 0 i32.load offset={index} \
+             i32.const {index} i32.mul call {})",
+            (index + 7) % 200
+        );
+    }
+    text += ")";
+    let bytes = |threads| {
+        let mut config = Config::new();
+        config.compile_threads(threads);
+        let engine = Engine::new(&config).unwrap();
+        Module::new(&engine, &text).unwrap().serialize().unwrap()
+    };
+    let one = bytes(1);
+    for threads in [1, 2, 3, 8] {
+        assert_eq!(bytes(threads), one, "{threads} threads");
+    }
+}
