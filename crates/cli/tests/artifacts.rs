@@ -1,5 +1,6 @@
 //! Artifacts: run where they fit, refused where they do not, written whole or not at all.
 
+#[path = "place/scratch.rs"]
 mod place;
 use place::{ECHO, Place, TRAP};
 

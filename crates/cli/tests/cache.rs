@@ -1,6 +1,7 @@
 //! The cache of compiled code, seen from outside: it is there, it is quick to mistrust, and
 //! nothing that happens to it is an error.
 
+#[path = "place/scratch.rs"]
 mod place;
 use place::{ECHO, Place};
 use std::os::unix::fs::PermissionsExt;

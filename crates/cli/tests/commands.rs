@@ -1,5 +1,6 @@
 //! `inspect`, `disas`, `validate`, `wast` and `--invoke`.
 
+#[path = "place/scratch.rs"]
 mod place;
 use place::{ADD, ECHO, Place};
 

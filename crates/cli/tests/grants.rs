@@ -1,5 +1,6 @@
 //! Grants: nothing by default, each by its flag, all of them printed by `--dry-run`.
 
+#[path = "place/scratch.rs"]
 mod place;
 use place::{ECHO, Place};
 

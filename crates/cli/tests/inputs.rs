@@ -1,5 +1,6 @@
 //! What people give by mistake, and text and streams in place of files.
 
+#[path = "place/scratch.rs"]
 mod place;
 use place::{ADD, ECHO, Place};
 

@@ -1,5 +1,6 @@
 //! Exit statuses: the guest's own, 134 after a trap, 2 for a wrong command line, 1 otherwise.
 
+#[path = "place/scratch.rs"]
 mod place;
 use place::{ADD, ECHO, EXIT_WITH_LENGTH, Place, TRAP};
 

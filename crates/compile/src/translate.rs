@@ -22,6 +22,10 @@ use control::Frame;
 use selkie_module::{DecodeError, DefinedFuncIndex, FuncType, FunctionSource, ValType};
 use wasmparser::{FuncToValidate, FuncValidatorAllocations};
 
+/// Values that the labels of one function may carry, all together. An emitter keeps something for
+/// each; a few bytes of module can ask for a thousand.
+const MAX_CARRIED_VALUES: usize = 4 << 20;
+
 /// Walks one function body and tells an emitter. Scratch space is kept between functions.
 pub struct Translator<'u, 'a, E: Emitter> {
     unit: &'u CompileUnit<'a>,
@@ -32,6 +36,8 @@ pub struct Translator<'u, 'a, E: Emitter> {
     bodies: Vec<Body<E>>,
     positions: Positions,
     inline_budget_bytes: u64,
+    /// Values that labels carry, all labels together.
+    carried_values: usize,
     /// Values in transit: arguments, results.
     scratch: Vec<E::Value>,
 }
@@ -65,6 +71,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             bodies: Vec::new(),
             positions: Positions::default(),
             inline_budget_bytes: 0,
+            carried_values: 0,
             scratch: Vec::new(),
         }
     }

@@ -4,12 +4,22 @@ use crate::code::ModuleCode;
 use selkie_module::FuncIndex;
 use selkie_vm::Frame;
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// The WebAssembly frames that were active when something failed, innermost first.
-#[derive(Debug, Default)]
+/// The WebAssembly frames that were active when something failed, innermost first. Names, files
+/// and lines are looked up when somebody asks.
+#[derive(Default)]
 pub struct WasmBacktrace {
-    frames: Vec<FrameInfo>,
+    captured: Vec<Captured>,
+    frames: OnceLock<Vec<FrameInfo>>,
+}
+
+/// A frame as it was found: the module and the place in its code.
+struct Captured {
+    code: Arc<ModuleCode>,
+    /// For a return address the byte before it, which belongs to the call.
+    offset: usize,
+    is_return_address: bool,
 }
 
 /// One frame.
@@ -40,7 +50,9 @@ impl FrameInfo {
     pub fn func_name(&self) -> Option<String> {
         let from_source = self.location.as_ref().and_then(|l| l.function.clone());
         let name = from_source.or_else(|| self.name.clone())?;
-        Some(format!("{:#}", rustc_demangle::demangle(&name)))
+        let mut demangled = format!("{:#}", rustc_demangle::demangle(cut(&name)));
+        demangled.truncate(cut(&demangled).len());
+        Some(demangled)
     }
 
     /// Bytes from the module's start.
@@ -58,34 +70,41 @@ impl FrameInfo {
 impl WasmBacktrace {
     /// The frames, innermost first.
     pub fn frames(&self) -> &[FrameInfo] {
-        &self.frames
+        self.frames.get_or_init(|| {
+            let mut frames = Vec::new();
+            self.captured.iter().for_each(|frame| resolve(frame, &mut frames));
+            frames
+        })
     }
 
-    pub(crate) fn resolve(frames: &[Frame]) -> WasmBacktrace {
-        let mut resolved = Vec::new();
-        for frame in frames {
-            // A return address may be the first byte of the next function: look just before it.
-            let pc = frame.pc - usize::from(frame.is_return_address);
-            let Some((object, offset)) = selkie_vm::lookup(pc) else { continue };
+    pub(crate) fn is_empty(&self) -> bool {
+        self.captured.is_empty()
+    }
+
+    pub(crate) fn capture(frames: &[Frame]) -> WasmBacktrace {
+        let captured = frames.iter().filter_map(|frame| {
+            let is_return_address = frame.is_return_address;
+            let (object, offset) = selkie_vm::lookup(frame.pc - usize::from(is_return_address))?;
             let object: Arc<dyn Any + Send + Sync> = object;
-            let Ok(code) = object.downcast::<ModuleCode>() else { continue };
-            resolve_frame(&code, offset + usize::from(frame.is_return_address), &mut resolved);
-        }
-        WasmBacktrace { frames: resolved }
+            let code = object.downcast::<ModuleCode>().ok()?;
+            Some(Captured { code, offset, is_return_address })
+        });
+        WasmBacktrace { captured: captured.collect(), frames: OnceLock::new() }
     }
 }
 
-fn resolve_frame(code: &ModuleCode, offset: usize, out: &mut Vec<FrameInfo>) {
-    for (func, offset) in code.places(offset) {
+fn resolve(frame: &Captured, out: &mut Vec<FrameInfo>) {
+    let code = &frame.code;
+    for (func, offset) in code.places(frame.offset, frame.is_return_address) {
         let name = code.func_name(func).map(str::to_string);
-        let frame = FrameInfo { func, name, offset, location: None };
+        let plain = FrameInfo { func, name, offset, location: None };
         let locations = offset.map_or(Vec::new(), |offset| locations(code, offset));
         if locations.is_empty() {
-            out.push(frame);
+            out.push(plain);
             continue;
         }
         // The source compiler's own inlining gives several places for one instruction.
-        let of = |location| FrameInfo { location: Some(location), ..frame.clone() };
+        let of = |location| FrameInfo { location: Some(location), ..plain.clone() };
         out.extend(locations.into_iter().map(of));
     }
 }
@@ -102,10 +121,16 @@ fn locations(_code: &ModuleCode, _offset: u32) -> Vec<Location> {
     Vec::new()
 }
 
+impl std::fmt::Debug for WasmBacktrace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.frames()).finish()
+    }
+}
+
 impl std::fmt::Display for WasmBacktrace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "wasm backtrace:")?;
-        for (depth, frame) in self.frames.iter().enumerate() {
+        for (depth, frame) in self.frames().iter().enumerate() {
             let name =
                 frame.func_name().unwrap_or_else(|| format!("<wasm function {}>", frame.func.0));
             write!(f, "  {depth:>3}: ")?;
@@ -126,6 +151,12 @@ impl std::fmt::Display for WasmBacktrace {
         }
         Ok(())
     }
+}
+
+/// Names come from the guest and may be of any length.
+fn cut(name: &str) -> &str {
+    const MAX_NAME_BYTES: usize = 4096;
+    &name[..name.floor_char_boundary(MAX_NAME_BYTES)]
 }
 
 /// Names come from the guest: control characters in them must not reach a terminal.

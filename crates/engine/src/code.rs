@@ -34,8 +34,7 @@ impl ModuleCode {
         let next = self.funcs.partition_point(|f| f.start <= offset);
         let index = next.checked_sub(1)?;
         let range = self.funcs[index];
-        // A return address may lie just behind a call that ends the function.
-        (offset - range.start <= range.len)
+        (offset - range.start < range.len)
             .then(|| (DefinedFuncIndex::new(index), offset - range.start))
     }
 
@@ -44,10 +43,12 @@ impl ModuleCode {
         self.sites.get(self.funcs[func.index()].sites as usize..).unwrap_or_default()
     }
 
-    /// The places that a code offset stands for, innermost first: function and module offset.
-    /// Several where callees were inlined.
-    pub(crate) fn places(&self, offset: usize) -> Vec<(FuncIndex, Option<u32>)> {
+    /// The places that an instruction stands for, innermost first: function and module offset.
+    /// Several where callees were inlined. A call is told by its last byte; its site is at the
+    /// return address behind it, which may already belong to the next function.
+    pub(crate) fn places(&self, offset: usize, is_call: bool) -> Vec<(FuncIndex, Option<u32>)> {
         let Some((func, at)) = self.func_at(offset) else { return Vec::new() };
+        let at = at + u32::from(is_call);
         let outer = self.info.func_index(func);
         let table = self.sites_of(func);
         let Some((_, position)) = sites::find(table, at) else { return vec![(outer, None)] };

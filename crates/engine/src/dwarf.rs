@@ -1,5 +1,9 @@
 //! Files and lines from the DWARF sections that a module carries. Read when the first backtrace
 //! is resolved. Damaged DWARF gives no lines, never an error.
+//!
+//! DWARF is the guest's word. The reader below recurses with the nesting of entries and keeps the
+//! address ranges of all units, so both are measured first, and what is out of proportion is not
+//! read at all.
 
 use crate::backtrace::Location;
 use crate::code::ModuleCode;
@@ -26,6 +30,9 @@ impl Lines {
             Ok(Reader::new(bytes, gimli::LittleEndian))
         };
         let dwarf = gimli::Dwarf::load(load).ok()?;
+        if !is_in_proportion(&dwarf).unwrap_or(false) {
+            return None;
+        }
         let context = addr2line::Context::from_dwarf(dwarf).ok()?;
         Some(Lines { context: Mutex::new(context) })
     }
@@ -51,4 +58,32 @@ impl Lines {
         }
         locations
     }
+}
+
+/// Nesting of entries that is still read.
+const MAX_DEPTH: isize = 256;
+/// Address ranges of units, taken together, that are still read.
+const MAX_RANGES: usize = 1 << 20;
+
+fn is_in_proportion(dwarf: &gimli::Dwarf<Reader>) -> gimli::Result<bool> {
+    let mut ranges_left = MAX_RANGES;
+    let mut units = dwarf.units();
+    while let Some(header) = units.next()? {
+        let unit = dwarf.unit(header)?;
+        let mut ranges = dwarf.unit_ranges(&unit)?;
+        while ranges.next()?.is_some() {
+            let Some(left) = ranges_left.checked_sub(1) else { return Ok(false) };
+            ranges_left = left;
+        }
+        let mut entries = unit.entries_raw(None)?;
+        while !entries.is_empty() {
+            if entries.next_depth() > MAX_DEPTH {
+                return Ok(false);
+            }
+            if let Some(abbreviation) = entries.read_abbreviation()? {
+                entries.skip_attributes(abbreviation.attributes())?;
+            }
+        }
+    }
+    Ok(true)
 }

@@ -103,7 +103,9 @@ impl Engine {
         let config = &self.inner.config;
         let compiler = self.tier().as_ref().map_or(std::env::consts::ARCH, |t| &t.fingerprint);
         let (tuning, debug) = (&config.tuning, config.keep_debug_info);
-        format!("selkie {version}; {compiler}; {tuning:?}; debug {debug}")
+        // A proposal that is off must not come back through an artifact.
+        let features = config.features;
+        format!("selkie {version}; {compiler}; {tuning:?}; {features:?}; debug {debug}")
     }
 }
 

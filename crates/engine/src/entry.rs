@@ -247,7 +247,7 @@ fn with_backtrace(runtime: *const StoreRuntime, error: Error) -> Error {
             });
         }
     }
-    error.with_backtrace(WasmBacktrace::resolve(&frames))
+    error.with_backtrace(WasmBacktrace::capture(&frames))
 }
 
 const _: () = assert!(context::MAGIC == 0);

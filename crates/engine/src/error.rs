@@ -106,7 +106,7 @@ impl Error {
     }
 
     pub(crate) fn with_backtrace(mut self, backtrace: WasmBacktrace) -> Error {
-        if self.0.backtrace.is_none() && !backtrace.frames().is_empty() {
+        if self.0.backtrace.is_none() && !backtrace.is_empty() {
             self.0.backtrace = Some(backtrace);
         }
         self

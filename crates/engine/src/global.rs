@@ -105,7 +105,9 @@ impl Tag {
         inner.next_tag += 1;
         let address = &raw const *tag as usize;
         inner.host.tags.push(tag);
-        Tag { store: inner.id, address, type_id: ty.id }
+        // The type may have been made for another engine.
+        let type_id = inner.engine.register_func_type(ty.raw());
+        Tag { store: inner.id, address, type_id }
     }
 
     /// Its type.

@@ -212,6 +212,10 @@ impl<T> Linker<T> {
     /// # Errors
     /// An import is not defined, or a function has another type.
     pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
+        if !Engine::same(&self.engine, module.engine()) {
+            let message = "the module and the linker belong to different engines";
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
         let info = &module.inner.info;
         let mut imports = Vec::with_capacity(info.imports.len());
         for import in &info.imports {

@@ -271,7 +271,7 @@ impl Memory {
 ///     page_size_log2: 16,
 /// })?;
 /// let mut store = Store::new(&engine, ());
-/// let memory = shared.memory(&mut store); // to be imported by instances of this store
+/// let memory = shared.memory(&mut store)?; // to be imported by instances of this store
 /// memory.write(&mut store, 0, b"seen")?;
 /// let mut bytes = [0; 4];
 /// shared.read(0, &mut bytes)?;
@@ -280,6 +280,8 @@ impl Memory {
 /// ```
 #[derive(Clone, Debug)]
 pub struct SharedMemory {
+    /// Whose rules it was allocated by: code of another engine may rely on a guard it lacks.
+    engine: Engine,
     ty: MemoryType,
     body: SharedBody,
 }
@@ -296,18 +298,30 @@ impl SharedMemory {
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         let body = SharedBody::new(&allocation_plan(engine, u64::MAX, &ty)?)?;
-        Ok(SharedMemory { ty, body })
+        Ok(SharedMemory { engine: engine.clone(), ty, body })
     }
 
     /// The memory as an item of a store.
-    pub fn memory(&self, mut store: impl AsContextMut) -> Memory {
+    ///
+    /// # Errors
+    /// The store is of another engine; the memory can grow beyond the store's limit.
+    pub fn memory(&self, mut store: impl AsContextMut) -> Result<Memory> {
         let mut context = store.as_context_mut();
-        context.inner().add_memory(MemoryEntry {
+        let inner = context.inner();
+        if !Engine::same(&self.engine, &inner.engine) {
+            let message = "the memory and the store belong to different engines";
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        if self.body.max_bytes() > inner.limits.memory_bytes {
+            let message = "the shared memory can grow beyond the store's limit";
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(inner.add_memory(MemoryEntry {
             ty: self.ty,
             body: MemoryBody::Shared(self.body.clone()),
             definition: self.body.definition(),
             _own_definition: None,
-        })
+        }))
     }
 
     /// Size in bytes.
@@ -336,9 +350,12 @@ impl Memory {
     /// The memory as one that other stores can use too; `None` where it is not shared.
     pub fn as_shared(&self, store: impl AsContext) -> Option<SharedMemory> {
         let context = store.as_context();
+        let engine = context.inner().engine.clone();
         let entry = self.entry(context);
         match &entry.body {
-            MemoryBody::Shared(body) => Some(SharedMemory { ty: entry.ty, body: body.clone() }),
+            MemoryBody::Shared(body) => {
+                Some(SharedMemory { engine, ty: entry.ty, body: body.clone() })
+            }
             MemoryBody::Own(_) => None,
         }
     }

@@ -181,7 +181,7 @@ impl Module {
 
     fn from_artifact(engine: &Engine, artifact: Artifact, mut code: CodeMemory) -> Result<Module> {
         let info = Arc::new(artifact.meta.info);
-        let type_ids = engine.types_mut().register_module(&info);
+        let type_ids = register_types(engine, &info)?;
         let tables = Arc::new(ModuleCode {
             info: info.clone(),
             funcs: artifact.meta.funcs,
@@ -271,6 +271,18 @@ impl ModuleInner {
     }
 }
 
+/// Canonical types that an engine keeps. They live as long as the engine, whatever modules do.
+const MAX_TYPES: usize = 10_000_000;
+
+fn register_types(engine: &Engine, info: &ModuleInfo) -> Result<Box<[TypeId]>> {
+    let mut types = engine.types_mut();
+    if types.len() + info.types.len() > MAX_TYPES {
+        let message = "the engine knows too many types; make a new one for further modules";
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    Ok(types.register_module(info))
+}
+
 /// Text becomes binary; anything else stays as it is.
 pub(crate) fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
     #[cfg(feature = "wat")]
@@ -326,10 +338,12 @@ fn compile_artifact(
 
 /// Initial contents of the tables whose size makes a lazy image worthwhile: the leading active
 /// segments at constant, in-bounds places become part of the image; the first other one ends it,
-/// because segments are written in order.
+/// because segments are written in order. An image is never much larger than its segments: a
+/// module cannot make it large by naming a far place.
 fn table_images(info: &ModuleInfo) -> (Vec<TableImage>, Vec<bool>) {
     let mut images: Vec<Vec<Option<FuncIndex>>> = vec![Vec::new(); info.table_inits.len()];
     let mut included = vec![false; info.elems.len()];
+    let mut functions = 0;
     for (i, elem) in info.elems.iter().enumerate() {
         let ElemMode::Active { table, offset } = &elem.mode else { continue };
         let ElemItems::Funcs(funcs) = &elem.items else { break };
@@ -338,6 +352,10 @@ fn table_images(info: &ModuleInfo) -> (Vec<TableImage>, Vec<bool>) {
         };
         let size = info.tables[table.index()].limits.min;
         let end = start.saturating_add(funcs.len() as u64);
+        functions += funcs.len() as u64;
+        if end > functions * 4 + 1024 {
+            break;
+        }
         if end > size || info.table_inits[defined.index()].is_some() || !info.is_func_table(*table)
         {
             break;

@@ -8,7 +8,7 @@ use crate::raw;
 use crate::store::{AsContext, AsContextMut, InstanceId, StoreId, StoreInner};
 use crate::values::Val;
 use selkie_module::layout::func_slot;
-use selkie_module::{DefinedTableIndex, TableType, TrapCode, ValType};
+use selkie_module::{DefinedTableIndex, FuncIndex, TableType, TrapCode, ValType};
 use selkie_vm::{TableKind, TableStorage, VMFuncRef, VMFuncSlot, VMTable};
 
 /// A table of a store.
@@ -21,6 +21,8 @@ pub(crate) struct TableEntry {
     _own_definition: Option<Box<VMTable>>,
     /// Whose image lazy slots mean.
     owner: Option<(InstanceId, DefinedTableIndex)>,
+    /// What lazy slots hold that the image says nothing about: the table's initial value.
+    pub(crate) lazy_default: Option<FuncIndex>,
 }
 
 impl TableEntry {
@@ -47,7 +49,7 @@ impl TableEntry {
             raw::write_table(definition, storage.definition());
             definition
         };
-        Ok(TableEntry { ty, storage, definition, _own_definition, owner })
+        Ok(TableEntry { ty, storage, definition, _own_definition, owner, lazy_default: None })
     }
 
     fn grow(&mut self, delta: u64) -> Option<u64> {
@@ -81,7 +83,8 @@ impl StoreInner {
         }
         let func = entry.owner.and_then(|(owner, defined)| {
             let image = &self.instance(owner).module.table_images[defined.index()];
-            image.get(index as usize).copied().flatten().map(|func| (owner, func))
+            let func = image.get(index as usize).copied().flatten().or(entry.lazy_default);
+            func.map(|func| (owner, func))
         });
         let filled = match func {
             None => VMFuncSlot::NULL,

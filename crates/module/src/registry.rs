@@ -74,6 +74,12 @@ impl TypeRegistry {
         first
     }
 
+    /// Number of ids handed out.
+    #[allow(clippy::len_without_is_empty)] // place 0 is always taken
+    pub fn len(&self) -> usize {
+        self.types.len()
+    }
+
     /// A type by its id.
     pub fn get(&self, id: TypeId) -> &SubType {
         &self.types[id.index()]

@@ -204,7 +204,10 @@ impl MemoryType {
     /// The most pages the index type allows.
     pub fn max_pages_by_index(&self) -> u64 {
         match self.index {
-            IndexType::I32 => 1 << (32 - u32::from(self.page_size_log2)),
+            // With pages of one byte the number of pages itself must fit 32 bits.
+            IndexType::I32 => {
+                (1u64 << (32 - u32::from(self.page_size_log2))).min(u64::from(u32::MAX))
+            }
             IndexType::I64 if self.page_size_log2 == 0 => u64::MAX,
             IndexType::I64 => 1 << (64 - u32::from(self.page_size_log2)),
         }

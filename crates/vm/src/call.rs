@@ -169,10 +169,12 @@ pub unsafe fn call(
     }
     let entry = Entry { code, regs, stack_args, set };
     // SAFETY: the contract of this function is that of the two. A thread that is inside no store
-    // is not inside this one, and does not use its stack.
+    // does not use its stack; the store may still be inside WebAssembly, on the thread of a host
+    // function that lent it to this one: then the call is a nested one.
     unsafe {
+        let is_outermost = (*store).vm.host_sp.is_null();
         match thread.idle_stack((*store).stack_bytes) {
-            Some(top) if stack_args.len() <= MAX_STACK_ARG_BYTES => {
+            Some(top) if is_outermost && stack_args.len() <= MAX_STACK_ARG_BYTES => {
                 call_outermost(thread, store, top, &entry)
             }
             _ => call_slow(thread, store, &entry),

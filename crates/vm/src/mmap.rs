@@ -87,7 +87,10 @@ impl Mapping {
     }
 
     /// Maps a whole file for reading.
-    pub(crate) fn readable_file(fd: BorrowedFd<'_>, bytes: usize) -> Result<Mapping, ResourceError> {
+    pub(crate) fn readable_file(
+        fd: BorrowedFd<'_>,
+        bytes: usize,
+    ) -> Result<Mapping, ResourceError> {
         let len = round_to_pages(bytes.max(1)).ok_or(ResourceError::OutOfRange)?;
         // SAFETY: no fixed address, hence no existing mapping is replaced.
         let addr = unsafe {

@@ -296,8 +296,12 @@ impl WasiCtxBuilder {
     }
 }
 
-const INPUT_RIGHTS: u64 = rights::DEVICE & !(rights::FD_WRITE | rights::FD_ALLOCATE);
-const OUTPUT_RIGHTS: u64 = rights::DEVICE & !rights::FD_READ;
+/// Standard streams may be files of the host's: what changes more than their content at the place
+/// that the host chose is not granted.
+const NOT_FOR_STREAMS: u64 =
+    rights::FD_FILESTAT_SET_SIZE | rights::FD_FILESTAT_SET_TIMES | rights::FD_ALLOCATE;
+const INPUT_RIGHTS: u64 = rights::DEVICE & !(rights::FD_WRITE | NOT_FOR_STREAMS);
+const OUTPUT_RIGHTS: u64 = rights::DEVICE & !(rights::FD_READ | NOT_FOR_STREAMS);
 
 fn inherited(handle: Handle, base: u64) -> Descriptor {
     Descriptor::host(HostFile::new(handle, None, Grant::FULL), base, 0, 0)

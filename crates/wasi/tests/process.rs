@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/ground.rs"]
 mod support;
 
 use selkie_wasi::{ClockId, Clocks, Errno, Exit, Failure, Random, WasiCtx, preview1};

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/ground.rs"]
 mod support;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};

@@ -296,8 +296,11 @@ impl<'scope, 'script> Agent<'scope, 'script> {
         let running = scope.spawn(move || {
             let mut agent = Agent::new(&engine, text, scope).map_err(|message| (1, message))?;
             let store = &mut agent.store;
-            let exports = shared.iter().map(|(n, m)| (n.clone(), m.memory(&mut *store).into()));
-            let exports: Exports = exports.collect();
+            let mut exports = Exports::new();
+            for (name, memory) in shared {
+                let memory = memory.memory(&mut *store).map_err(|e| (1, e.to_string()))?;
+                exports.insert(name, memory.into());
+            }
             agent.named.extend(module.map(|name| (name.name().to_string(), exports)));
             agent.run(directives)
         });

@@ -68,6 +68,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
             return self.push_dead_frame();
         }
         let (params, results) = block_types(self.unit, ty);
+        self.carried_values += results.len();
         let label = self.emitter.label(&results);
         let height = self.stack.len() - params.len();
         self.frames.push(Frame::block(label, params.len(), results.len(), height));
@@ -78,6 +79,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
             return self.push_dead_frame();
         }
         let (params, results) = block_types(self.unit, ty);
+        self.carried_values += params.len();
         let height = self.stack.len() - params.len();
         let args = self.stack.split_off(height);
         let head = self.emitter.begin_loop(&params, &args, &mut self.stack);
@@ -93,6 +95,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let hint = self.hint(offset);
         let condition = self.pop();
         let (params, results) = block_types(self.unit, ty);
+        self.carried_values += results.len();
         let end = self.emitter.label(&results);
         let otherwise = self.emitter.label(&[]);
         self.emitter.branch_unless(condition, otherwise, hint);

@@ -1,6 +1,6 @@
 //! One operator: dispatch, and everything that needs no state of its own.
 
-use super::{Translator, TranslatorScratch, explain};
+use super::{MAX_CARRIED_VALUES, Translator, TranslatorScratch, explain};
 use crate::emitter::{Const, Emitter, Lanes, WideOp};
 use crate::error::CompileError;
 use crate::memory_ops;
@@ -32,6 +32,10 @@ impl<E: Emitter> Translator<'_, '_, E> {
             Operator::Delegate { .. } if !self.reachable => self.end(),
             _ if !self.reachable => {}
             _ => return self.reachable_operator(op, offset, scratch),
+        }
+        if self.carried_values > MAX_CARRIED_VALUES {
+            let what = "the blocks of a function carry too many values";
+            return Err(CompileError::TooLarge(what.to_string()));
         }
         Ok(())
     }

@@ -290,7 +290,7 @@ fn jump(
 fn unwound(unwind: Unwind) -> Error {
     match unwind {
         Unwind::Trap { code, frames } => {
-            Error::from(code).with_backtrace(WasmBacktrace::resolve(&frames))
+            Error::from(code).with_backtrace(WasmBacktrace::capture(&frames))
         }
         Unwind::Payload(payload) => match payload.downcast::<Error>() {
             Ok(error) => *error,

@@ -17,8 +17,9 @@ use crate::table::{TableEntry, is_func_type};
 use selkie_module::layout::context;
 use selkie_module::registry::canonical;
 use selkie_module::{
-    DataIndex, DataMode, DefinedGlobalIndex, DefinedTableIndex, DefinedTagIndex, ElemIndex,
-    ElemItems, ElemMode, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TrapCode,
+    ConstOp, DataIndex, DataMode, DefinedGlobalIndex, DefinedTableIndex, DefinedTagIndex,
+    ElemIndex, ElemItems, ElemMode, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
+    TrapCode,
 };
 use selkie_vm::{VMContext, VMFuncImport, VMGlobal, VMHostContext, VMTag};
 use std::sync::Arc;
@@ -232,8 +233,13 @@ fn tables(store: &mut StoreInner, id: InstanceId) -> Result<()> {
     let module = store.instance(id).module.clone();
     for (i, init) in module.info.table_inits.iter().enumerate() {
         let Some(init) = init else { continue };
-        let value = eval(store, id, init)? as u64;
         let table = store.instance(id).tables[module.info.num_imported_tables + i];
+        // A function in every slot is what lazy slots are for: nothing is touched.
+        if let [ConstOp::RefFunc(func)] = init.0[..] {
+            store.tables[table as usize].lazy_default = Some(func);
+            continue;
+        }
+        let value = eval(store, id, init)? as u64;
         let len = store.tables[table as usize].storage.len();
         store.table_fill_raw(table, 0, value, len)?;
     }
