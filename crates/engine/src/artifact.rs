@@ -157,9 +157,16 @@ impl Artifact {
         }
         let mut artifact = Artifact::default();
         let mut code_range = 0..0;
+        let mut end = head_end + 32;
         for (i, section) in SECTIONS.into_iter().enumerate() {
             let entry = &head[HEADER_BYTES + i * ENTRY_BYTES..][..ENTRY_BYTES];
             let range = section_range(entry, bytes.len())?;
+            // Between sections lies padding, which no hash covers.
+            let padding = bytes.get(end..range.start).unwrap_or(&[1]);
+            if padding.iter().any(|byte| *byte != 0) {
+                return Err(damaged("there is something between its sections"));
+            }
+            end = range.end;
             let content = &bytes[range.clone()];
             if hash(content)[..] != entry[24..56] {
                 return Err(damaged("its contents have changed"));
@@ -173,6 +180,9 @@ impl Artifact {
                 Section::Names => artifact.names = part,
                 Section::Debug => artifact.debug = part,
             }
+        }
+        if end != bytes.len() {
+            return Err(damaged("there is something behind its last section"));
         }
         Ok((artifact, code_range))
     }
