@@ -1,0 +1,23 @@
+//! The public API, by type, as an embedder uses it, with what it refuses.
+
+mod callers;
+mod configs;
+mod errors;
+mod foreign;
+mod funcs;
+mod items;
+mod linkers;
+mod modules;
+mod process_signals;
+mod threads;
+
+use selkie::{Engine, Instance, Module, Store};
+
+/// A store with one instance of a module without imports.
+fn instantiate(text: &str) -> (Store<()>, Instance) {
+    let engine = Engine::default();
+    let module = Module::new(&engine, text).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    (store, instance)
+}
