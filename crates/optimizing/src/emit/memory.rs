@@ -23,8 +23,19 @@ impl CraneliftEmitter<'_> {
         self.ins().load(types::I64, flags, at, offset + memory::LENGTH as i32)
     }
 
+    /// The length that `memory.size` tells: a loop that waits for growth sees it.
+    fn synchronized_length(&mut self, plan: &MemoryPlan) -> Value {
+        let (at, offset) = self.place(plan.place);
+        let at = self.add_offset(at, offset as u64 + u64::from(memory::LENGTH));
+        let flags = self.regions.context;
+        self.ins().atomic_load(types::I64, flags, at)
+    }
+
     pub(super) fn memory_pages(&mut self, plan: &MemoryPlan) -> Value {
-        let length = self.memory_length(plan);
+        let length = match plan.is_shared {
+            true => self.synchronized_length(plan),
+            false => self.memory_length(plan),
+        };
         let pages = self.ins().ushr_imm_u(length, i64::from(plan.page_size_log2));
         match plan.index {
             IndexType::I64 => pages,
