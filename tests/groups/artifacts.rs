@@ -1,6 +1,9 @@
 //! Compiled artifacts: what was damaged, cut off, or made by another engine is refused with a
 //! clear error and never runs.
 
+// What a test builds on must be there.
+#![allow(clippy::unwrap_used)]
+
 use selkie::{Config, Engine, Error, ErrorKind, Instance, Module, Store};
 use selkie_tests::scratch::Scratch;
 

@@ -3,6 +3,9 @@
 //!
 //! Each test runs under every way of checking bounds; all must agree.
 
+// What a test builds on must be there.
+#![allow(clippy::unwrap_used)]
+
 use selkie::{Config, Engine, Instance, Module, Store, Trap, Val};
 use wasm_encoder::{
     CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction as I,

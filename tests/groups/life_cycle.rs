@@ -1,5 +1,8 @@
 //! From instantiation to drop, over and over: traps in between, limits, memory that runs out.
 
+// What a test builds on must be there.
+#![allow(clippy::unwrap_used)]
+
 use selkie::{
     Caller, Config, Engine, Error, ErrorKind, Instance, Linker, Memory, Module, Store, StoreLimits,
     Trap,

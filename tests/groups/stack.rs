@@ -1,6 +1,9 @@
 //! The stack of guests: however recursion goes, it ends with one trap at one limit, and what ran
 //! goes on to run.
 
+// What a test builds on must be there.
+#![allow(clippy::unwrap_used)]
+
 use selkie::{Caller, Config, Engine, Error, Instance, Linker, Module, Store, Trap, Val};
 
 fn engine(stack_bytes: usize) -> Engine {
