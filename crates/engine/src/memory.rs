@@ -362,6 +362,9 @@ impl Memory {
 }
 
 fn check_type(ty: &MemoryType) -> Result<()> {
+    if !matches!(ty.page_size_log2, 0 | 16) {
+        return Err(Error::new(ErrorKind::Invalid, "pages have one byte or 64 KiB"));
+    }
     let max_pages = ty.max_pages_by_index();
     let Limits { min, max } = ty.limits;
     if min > max_pages || max.is_some_and(|max| max > max_pages || max < min) {
