@@ -91,7 +91,9 @@ fn loops_and_ifs_nested_deeply_compile_in_linear_time() {
                 }
             })
         },
-        5_000,
+        // The code generator's own assertions, in builds that have them, look at every block
+        // around each block: with deeper nesting they are all that is measured.
+        1_250,
     );
 }
 
