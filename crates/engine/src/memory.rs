@@ -293,9 +293,8 @@ impl SharedMemory {
     /// The type is not shared or has no maximum; the system's limits.
     pub fn new(engine: &Engine, ty: MemoryType) -> Result<SharedMemory> {
         check_type(&ty)?;
-        if !ty.shared || ty.limits.max.is_none() {
-            let message = "a shared memory has a shared type with a maximum";
-            return Err(Error::new(ErrorKind::Invalid, message));
+        if !ty.shared {
+            return Err(Error::new(ErrorKind::Invalid, "the type is not a shared one"));
         }
         let body = SharedBody::new(&allocation_plan(engine, u64::MAX, &ty)?)?;
         Ok(SharedMemory { engine: engine.clone(), ty, body })
@@ -364,6 +363,9 @@ impl Memory {
 fn check_type(ty: &MemoryType) -> Result<()> {
     if !matches!(ty.page_size_log2, 0 | 16) {
         return Err(Error::new(ErrorKind::Invalid, "pages have one byte or 64 KiB"));
+    }
+    if ty.shared && ty.limits.max.is_none() {
+        return Err(Error::new(ErrorKind::Invalid, "a shared memory must have a maximum"));
     }
     let max_pages = ty.max_pages_by_index();
     let Limits { min, max } = ty.limits;
