@@ -47,8 +47,11 @@ fn time_to_compile(module: &[u8]) -> Duration {
 /// Four times the input may take a little more than four times as long, never sixteen times.
 fn grows_linearly(make: impl Fn(usize) -> Vec<u8>, size: usize) {
     let (small, large) = (make(size), make(size * 4));
-    let first = time_to_compile(&small).min(time_to_compile(&small));
-    let second = time_to_compile(&large);
+    // Other tests run beside this one: what counts is the best of a few attempts.
+    let best = |module: &[u8]| {
+        (0..3).map(|_| time_to_compile(module)).min().expect("three attempts were made")
+    };
+    let (first, second) = (best(&small), best(&large));
     let allowed = first.max(Duration::from_millis(20)) * 9;
     assert!(second <= allowed, "{size}: {first:?}, four times that: {second:?}");
 }

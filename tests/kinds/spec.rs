@@ -46,6 +46,7 @@ const CALLS: &[&str] = &[
     "func",
     "global",
     "if",
+    "inlined",
     "labels",
     "left-to-right",
     "local",
