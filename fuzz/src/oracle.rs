@@ -100,15 +100,28 @@ const ROUNDS: usize = 3;
 
 /// Runs a module in both engines and compares.
 pub fn same_as_other_engine(module: &[u8], numbers: &mut Numbers) -> Outcome {
-    match compare(module, numbers) {
+    match compare(module, &mut numbers.clone(), When::AtTheEnd) {
         Ok(Some(comparisons)) => Outcome::Right(comparisons),
         Ok(None) => Outcome::Useless,
-        Err(how) => Outcome::Wrong(how, module.to_vec()),
+        // Once more, to say after which call.
+        Err(how) => match compare(module, numbers, When::AfterEachCall) {
+            Err(how) => Outcome::Wrong(how, module.to_vec()),
+            Ok(_) => Outcome::Wrong(how, module.to_vec()),
+        },
     }
 }
 
-fn compare(module: &[u8], numbers: &mut Numbers) -> Result<Option<u64>, String> {
-    let Ok(theirs) = theirs::instantiate(module) else { return Ok(None) };
+/// When memories and globals are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    AtTheEnd,
+    AfterEachCall,
+}
+
+fn compare(module: &[u8], numbers: &mut Numbers, when: When) -> Result<Option<u64>, String> {
+    let Some(Ok(theirs)) = unless_it_panics(|| theirs::instantiate(module)) else {
+        return Ok(None);
+    };
     let ours = ours::instantiate(module)?;
     let (mut ours, mut theirs) = match (ours, theirs) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
@@ -120,12 +133,19 @@ fn compare(module: &[u8], numbers: &mut Numbers) -> Result<Option<u64>, String> 
         }
     };
     let functions = ours.functions();
+    if when == When::AfterEachCall {
+        same_state(ours.state(), theirs.state())
+            .map_err(|how| format!("after instantiation: {how}"))?;
+    }
     let mut comparisons = 1;
     for _ in 0..ROUNDS {
         for (name, kinds) in &functions {
             let arguments: Vec<Value> = kinds.iter().map(|kind| kind.argument(numbers)).collect();
             let our_result = ours.call(name, &arguments)?;
-            let their_result = theirs.call(name, &arguments)?;
+            let Some(their_result) = unless_it_panics(|| theirs.call(name, &arguments)) else {
+                return Ok(Some(comparisons));
+            };
+            let their_result = their_result?;
             let resources = Seen::Trap(Trapped::Resources);
             if our_result == resources || their_result == resources {
                 // How far the stack reaches is each engine's own; state may differ from here on.
@@ -137,10 +157,20 @@ fn compare(module: &[u8], numbers: &mut Numbers) -> Result<Option<u64>, String> 
                 ));
             }
             comparisons += 1;
+            if when == When::AfterEachCall {
+                same_state(ours.state(), theirs.state())
+                    .map_err(|how| format!("after {name}({arguments:x?}): {how}"))?;
+            }
         }
     }
     same_state(ours.state(), theirs.state())?;
     Ok(Some(comparisons + 1))
+}
+
+/// What the other engine says, unless its own assertions fail: then it has nothing to say. A panic
+/// of ours is caught by nobody here.
+fn unless_it_panics<R>(theirs: impl FnOnce() -> R) -> Option<R> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(theirs)).ok()
 }
 
 /// Memories, whole, and globals, by their names.
