@@ -6,6 +6,7 @@
 //! globals. Each engine is driven by its own file; both speak in [`Seen`].
 
 mod ours;
+mod rewrite;
 mod theirs;
 
 use crate::campaign::Outcome;
@@ -98,103 +99,198 @@ fn canonical_f64(bits: u64) -> u64 {
 /// How often each function is called.
 const ROUNDS: usize = 3;
 
-/// Runs a module in both engines and compares.
-pub fn same_as_other_engine(module: &[u8], numbers: &mut Numbers) -> Outcome {
-    match compare(module, &mut numbers.clone(), When::AtTheEnd) {
-        Ok(Some(comparisons)) => Outcome::Right(comparisons),
-        Ok(None) => Outcome::Useless,
-        // Once more, to say after which call.
-        Err(how) => match compare(module, numbers, When::AfterEachCall) {
-            Err(how) => Outcome::Wrong(how, module.to_vec()),
-            Ok(_) => Outcome::Wrong(how, module.to_vec()),
-        },
-    }
+/// Memories, whole, and globals, by their names.
+pub(crate) type State = (BTreeMap<String, Vec<u8>>, BTreeMap<String, Value>);
+
+/// What one engine did with a module.
+#[derive(Debug, Default)]
+struct Trace {
+    /// The trap that ended instantiation.
+    start: Option<Trapped>,
+    calls: Vec<Call>,
+    /// At the end; nothing where resources ran out.
+    state: Option<State>,
 }
 
-/// When memories and globals are compared.
+#[derive(Debug)]
+struct Call {
+    name: String,
+    arguments: Vec<Value>,
+    seen: Seen,
+    /// Where it was asked for.
+    state: Option<State>,
+}
+
+/// When memories and globals are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
+enum Look {
     AtTheEnd,
     AfterEachCall,
 }
 
-fn compare(module: &[u8], numbers: &mut Numbers, when: When) -> Result<Option<u64>, String> {
-    let Some(Ok(theirs)) = unless_it_panics(|| theirs::instantiate(module)) else {
-        return Ok(None);
+/// Runs a module in both engines and compares.
+///
+/// A difference counts only if the other engine stands by it: it must do the same with the module
+/// written a little differently. Where it does not, the defect is its own.
+pub fn same_as_other_engine(module: &[u8], numbers: &Numbers) -> Outcome {
+    let run = |module: &[u8], look| both(module, numbers, look);
+    let (ours, theirs) = match run(module, Look::AtTheEnd) {
+        Ok(Some(traces)) => traces,
+        Ok(None) => return Outcome::Useless,
+        Err(how) => return Outcome::Wrong(how, module.to_vec()),
     };
-    let ours = ours::instantiate(module)?;
-    let (mut ours, mut theirs) = match (ours, theirs) {
-        (Ok(ours), Ok(theirs)) => (ours, theirs),
-        (Err(Trapped::Resources), _) | (_, Err(Trapped::Resources)) => return Ok(None),
-        (Err(ours), Err(theirs)) if ours == theirs => return Ok(Some(1)),
-        (ours, theirs) => {
-            let (ours, theirs) = (ours.err(), theirs.err());
-            return Err(format!("instantiation: ours {ours:?}, theirs {theirs:?}"));
-        }
+    let Some(how) = difference(&ours, &theirs) else {
+        return Outcome::Right(ours.calls.len() as u64 + 1);
     };
-    let functions = ours.functions();
-    if when == When::AfterEachCall {
-        same_state(ours.state(), theirs.state())
-            .map_err(|how| format!("after instantiation: {how}"))?;
+    if let Some(rewritten) = rewrite::with_empty_blocks(module)
+        && let Ok(Some((_, again))) = run(&rewritten, Look::AtTheEnd)
+        && difference(&theirs, &again).is_some()
+    {
+        return Outcome::Useless;
     }
-    let mut comparisons = 1;
-    for _ in 0..ROUNDS {
-        for (name, kinds) in &functions {
-            let arguments: Vec<Value> = kinds.iter().map(|kind| kind.argument(numbers)).collect();
-            let our_result = ours.call(name, &arguments)?;
-            let Some(their_result) = unless_it_panics(|| theirs.call(name, &arguments)) else {
-                return Ok(Some(comparisons));
-            };
-            let their_result = their_result?;
-            let resources = Seen::Trap(Trapped::Resources);
-            if our_result == resources || their_result == resources {
-                // How far the stack reaches is each engine's own; state may differ from here on.
-                return Ok(Some(comparisons));
-            }
-            if our_result != their_result {
-                return Err(format!(
-                    "{name}({arguments:x?}): ours {our_result:x?}, theirs {their_result:x?}"
-                ));
-            }
-            comparisons += 1;
-            if when == When::AfterEachCall {
-                same_state(ours.state(), theirs.state())
-                    .map_err(|how| format!("after {name}({arguments:x?}): {how}"))?;
-            }
-        }
-    }
-    same_state(ours.state(), theirs.state())?;
-    Ok(Some(comparisons + 1))
+    // Once more, to say after which call.
+    let closer = match run(module, Look::AfterEachCall) {
+        Ok(Some((ours, theirs))) => difference(&ours, &theirs),
+        _ => None,
+    };
+    Outcome::Wrong(closer.unwrap_or(how), module.to_vec())
 }
 
-/// What the other engine says, unless its own assertions fail: then it has nothing to say. A panic
-/// of ours is caught by nobody here.
-fn unless_it_panics<R>(theirs: impl FnOnce() -> R) -> Option<R> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(theirs)).ok()
+/// Both engines' traces; `None` where the other engine cannot run the module.
+fn both(module: &[u8], numbers: &Numbers, look: Look) -> Result<Option<(Trace, Trace)>, String> {
+    let mut ours = ours::instantiate(module)?;
+    let functions = ours.as_mut().map(Machine::functions).unwrap_or_default();
+    let ours = observe(ours, &functions, &mut numbers.clone(), look)?;
+    let theirs = || {
+        let theirs = theirs::instantiate(module).map_err(|error| error.to_string())?;
+        observe(theirs, &functions, &mut numbers.clone(), look)
+    };
+    // It may also panic, which is no concern of ours.
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(theirs)) {
+        Ok(Ok(theirs)) => Ok(Some((ours, theirs))),
+        Ok(Err(_)) | Err(_) => Ok(None),
+    }
 }
 
-/// Memories, whole, and globals, by their names.
-pub(crate) type State = (BTreeMap<String, Vec<u8>>, BTreeMap<String, Value>);
+fn observe(
+    machine: Result<impl Machine, Trapped>,
+    functions: &[(String, Vec<Kind>)],
+    numbers: &mut Numbers,
+    look: Look,
+) -> Result<Trace, String> {
+    let mut trace = Trace::default();
+    let mut machine = match machine {
+        Ok(machine) => machine,
+        Err(trapped) => {
+            trace.start = Some(trapped);
+            return Ok(trace);
+        }
+    };
+    for (name, kinds) in (0..ROUNDS).flat_map(|_| functions) {
+        let arguments: Vec<Value> = kinds.iter().map(|kind| kind.argument(numbers)).collect();
+        let seen = machine.call(name, &arguments)?;
+        let ended = seen == Seen::Trap(Trapped::Resources);
+        let state = (look == Look::AfterEachCall).then(|| machine.state());
+        trace.calls.push(Call { name: name.clone(), arguments, seen, state });
+        if ended {
+            // How far the stack reaches is each engine's own; so is what follows.
+            return Ok(trace);
+        }
+    }
+    trace.state = Some(machine.state());
+    Ok(trace)
+}
 
-fn same_state(ours: State, theirs: State) -> Result<(), String> {
+/// The first difference of two traces, as far as both go.
+fn difference(ours: &Trace, theirs: &Trace) -> Option<String> {
+    if ours.start != theirs.start {
+        let resources = [ours.start, theirs.start].contains(&Some(Trapped::Resources));
+        let how = || format!("instantiation: {:?}, theirs {:?}", ours.start, theirs.start);
+        return (!resources).then(how);
+    }
+    for (ours, theirs) in ours.calls.iter().zip(&theirs.calls) {
+        let resources = Seen::Trap(Trapped::Resources);
+        if ours.seen == resources || theirs.seen == resources {
+            return None;
+        }
+        let call = || format!("{}({:x?})", ours.name, ours.arguments);
+        if ours.seen != theirs.seen {
+            return Some(format!("{}: {:x?}, theirs {:x?}", call(), ours.seen, theirs.seen));
+        }
+        if let (Some(ours), Some(theirs)) = (&ours.state, &theirs.state)
+            && let Some(how) = state_difference(ours, theirs)
+        {
+            return Some(format!("after {}: {how}", call()));
+        }
+    }
+    state_difference(ours.state.as_ref()?, theirs.state.as_ref()?)
+}
+
+fn state_difference(ours: &State, theirs: &State) -> Option<String> {
     for (name, ours) in &ours.0 {
-        let Some(theirs) = theirs.0.get(name) else { return Err(format!("no memory {name}")) };
+        let Some(theirs) = theirs.0.get(name) else { return Some(format!("no memory {name}")) };
         if ours.len() != theirs.len() {
-            return Err(format!("memory {name}: {} bytes, theirs {}", ours.len(), theirs.len()));
+            return Some(format!("memory {name}: {} bytes, theirs {}", ours.len(), theirs.len()));
         }
         if let Some(byte) = ours.iter().zip(theirs).position(|(a, b)| a != b) {
             let (ours, theirs) = (ours[byte], theirs[byte]);
-            return Err(format!("memory {name} at {byte:#x}: ours {ours:#x}, theirs {theirs:#x}"));
+            return Some(format!("memory {name} at {byte:#x}: {ours:#x}, theirs {theirs:#x}"));
         }
     }
-    if ours.1 != theirs.1 {
-        return Err(format!("globals: ours {:x?}, theirs {:x?}", ours.1, theirs.1));
-    }
-    Ok(())
+    (ours.1 != theirs.1).then(|| format!("globals: {:x?}, theirs {:x?}", ours.1, theirs.1))
 }
 
 /// Decodes, validates and compiles bytes of any kind; whatever they are, that must end with a
 /// module or an error, and validation and compilation must agree.
 pub fn never_panics(bytes: &[u8]) -> Outcome {
     ours::judge(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(value: u32) -> Trace {
+        let seen = Seen::Values(vec![Value::I32(value)]);
+        let call = Call { name: "f".into(), arguments: vec![], seen, state: None };
+        Trace { start: None, calls: vec![call], state: Some(State::default()) }
+    }
+
+    #[test]
+    fn a_difference_in_a_result_or_at_the_end_is_found() {
+        assert_eq!(difference(&trace(1), &trace(1)), None);
+        assert!(difference(&trace(1), &trace(2)).is_some());
+        let mut other = trace(1);
+        let state = (BTreeMap::new(), BTreeMap::from([("g".into(), Value::I32(1))]));
+        other.state = Some(state);
+        assert!(difference(&trace(1), &other).is_some());
+    }
+
+    #[test]
+    fn nothing_is_said_about_what_follows_the_end_of_resources() {
+        let mut ended = trace(1);
+        ended.calls[0].seen = Seen::Trap(Trapped::Resources);
+        ended.state = None;
+        assert_eq!(difference(&ended, &trace(2)), None);
+    }
+
+    #[test]
+    fn a_module_means_the_same_when_rewritten() {
+        let mut useful = 0;
+        for seed in 0..40 {
+            let mut numbers = Numbers::new(seed);
+            let Some(module) = crate::generate::deterministic_module(&mut numbers) else {
+                continue;
+            };
+            let Some(rewritten) = rewrite::with_empty_blocks(&module) else { continue };
+            let run = |module: &[u8]| {
+                let mut machine = ours::instantiate(module).unwrap();
+                let functions = machine.as_mut().map(Machine::functions).unwrap_or_default();
+                observe(machine, &functions, &mut numbers.clone(), Look::AtTheEnd).unwrap()
+            };
+            assert_eq!(difference(&run(&module), &run(&rewritten)), None, "seed {seed}");
+            useful += 1;
+        }
+        assert!(useful > 20);
+    }
 }

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     campaign::run("differential", |seed| {
         let mut numbers = Numbers::new(seed);
         match deterministic_module(&mut numbers) {
-            Some(module) => same_as_other_engine(&module, &mut numbers),
+            Some(module) => same_as_other_engine(&module, &numbers),
             None => Outcome::Useless,
         }
     })
