@@ -54,6 +54,26 @@ fn a_proposal_that_cannot_be_compiled_yet_is_refused_by_name() {
 }
 
 #[test]
+fn each_switch_named_after_a_proposal_turns_that_one() {
+    type Switch = fn(&mut Config, bool) -> &mut Config;
+    let switches: &[(Feature, Switch)] = &[
+        (Feature::simd, Config::wasm_simd),
+        (Feature::threads, Config::wasm_threads),
+        (Feature::memory64, Config::wasm_memory64),
+        (Feature::gc, Config::wasm_gc),
+        (Feature::legacy_exceptions, Config::wasm_legacy_exceptions),
+    ];
+    for (feature, switch) in switches {
+        for on in [false, true] {
+            let mut expected = Features::default();
+            expected.set(*feature, on);
+            let mut config = Config::new();
+            assert_eq!(switch(&mut config, on).features(), expected, "{}", feature.flag());
+        }
+    }
+}
+
+#[test]
 fn an_engine_is_one_engine_however_often_cloned() {
     let engine = Engine::default();
     assert!(Engine::same(&engine, &engine.clone()));

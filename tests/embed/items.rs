@@ -171,3 +171,37 @@ fn exports_are_found_by_name_and_kind() {
         instance.exports(&mut store).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["f", "m", "t", "g"]);
 }
+
+#[test]
+fn types_are_made_as_they_are_written_in_text() {
+    let (mut store, instance) = instantiate(
+        r#"(module
+            (memory (export "m") 1 2) (memory (export "m64") i64 3)
+            (memory (export "shared") 1 5 shared)
+            (table (export "t") 4 8 externref)
+            (global (export "const") i64 (i64.const 1))
+            (global (export "var") (mut f32) (f32.const 1)))"#,
+    );
+    let mut memory = |name| instance.get_memory(&mut store, name).unwrap().ty(&store);
+    assert_eq!(memory("m"), MemoryType::new(1, Some(2)));
+    assert_eq!(memory("m64"), MemoryType::new64(3, None));
+    assert_eq!(memory("shared"), MemoryType::shared(1, 5));
+    let table = instance.get_table(&mut store, "t").unwrap().ty(&store);
+    assert_eq!(table, TableType::new(RefType::EXTERNREF, 4, Some(8)));
+    let mut global = |name| instance.get_global(&mut store, name).unwrap().ty(&store);
+    assert_eq!(global("const"), GlobalType::new(ValType::I64, false));
+    assert_eq!(global("var"), GlobalType::new(ValType::F32, true));
+}
+
+#[test]
+fn values_say_their_type_and_are_read_as_it_only() {
+    let bits = 0x7fa0_0001; // a signalling NaN keeps its payload
+    assert_eq!(Val::F32(bits).unwrap_f32().to_bits(), bits);
+    assert_eq!((Val::F32(bits).ty(), Val::F32(bits).i32()), (ValType::F32, None));
+    assert_eq!((Val::from(-1_i64).unwrap_i64(), Val::from(-1_i64).ty()), (-1, ValType::I64));
+    assert_eq!(Val::FuncRef(None).ty(), ValType::Ref(RefType::FUNCREF));
+    assert!(Val::ExternRef(None).unwrap_extern_ref().is_none());
+    let wrong = std::panic::catch_unwind(|| Val::I32(7).unwrap_f64()).unwrap_err();
+    let message = wrong.downcast_ref::<String>().unwrap();
+    assert_eq!(message, "expected F64, found I32(7)");
+}

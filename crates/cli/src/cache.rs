@@ -11,6 +11,7 @@
 
 use crate::config_file::home_folder;
 use crate::settings::CacheSettings;
+use crate::trusted;
 use selkie::{Engine, ErrorKind, Module};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::Write;
@@ -69,7 +70,7 @@ impl Cache {
         if !meta.is_file() {
             return None;
         }
-        match Module::deserialize_file(engine, &path) {
+        match trusted::cached(engine, &path) {
             Ok(module) => {
                 mark_used(&path, &meta);
                 Some(module)

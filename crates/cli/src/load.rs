@@ -5,6 +5,7 @@ use crate::input::{Content, Input, to_binary};
 use crate::progress::Progress;
 use crate::report::Failure;
 use crate::settings::Settings;
+use crate::trusted;
 use selkie::{Engine, Module};
 
 /// The engine that settings ask for.
@@ -25,11 +26,11 @@ pub(crate) fn module(
     let bytes = match &input.content {
         Content::Module(bytes) | Content::Text(bytes) => bytes,
         Content::Artifact(bytes) => {
-            return Module::deserialize(engine, bytes.clone()).map_err(failed);
+            return trusted::artifact(engine, bytes).map_err(failed);
         }
         Content::ArtifactFile => {
             let path = input.path.as_deref().unwrap_or("".as_ref());
-            return Module::deserialize_file(engine, path)
+            return trusted::artifact_file(engine, path)
                 .map_err(|error| Failure::engine(&error, ""));
         }
     };

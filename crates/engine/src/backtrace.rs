@@ -8,6 +8,21 @@ use std::sync::{Arc, OnceLock};
 
 /// The WebAssembly frames that were active when something failed, innermost first. Names, files
 /// and lines are looked up when somebody asks.
+///
+/// ```
+/// use selkie_engine::{Engine, Instance, Module, Store};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module
+///     (func $inner (result i32) (i32.div_u (i32.const 1) (i32.const 0)))
+///     (func $outer (export "run") (result i32) (call $inner)))"#)?;
+/// let mut store = Store::new(&engine, ());
+/// let run = Instance::new(&mut store, &module, &[])?.get_typed_func::<(), i32>(&mut store, "run")?;
+/// let error = run.call(&mut store, ()).unwrap_err();
+/// let frames = error.backtrace().expect("it trapped inside WebAssembly").frames();
+/// let names: Vec<_> = frames.iter().filter_map(|frame| frame.func_name()).collect();
+/// assert_eq!(names, ["inner", "outer"]);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 #[derive(Default)]
 pub struct WasmBacktrace {
     captured: Vec<Captured>,

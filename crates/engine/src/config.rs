@@ -127,3 +127,38 @@ impl Config {
         self
     }
 }
+
+macro_rules! feature_switches {
+    ($($switch:ident, $feature:ident;)*) => {
+        /// One switch for each proposal, for those who know its name.
+        impl Config {$(
+            #[doc = concat!("As [`Config::wasm_feature`] with [`Feature::", stringify!($feature), "`].")]
+            pub fn $switch(&mut self, on: bool) -> &mut Config {
+                self.wasm_feature(Feature::$feature, on)
+            }
+        )*}
+    };
+}
+
+// Grammar: name of the switch, row of the proposals' table (`selkie_module::features`).
+feature_switches! {
+    wasm_reference_types, reference_types;
+    wasm_multi_value, multi_value;
+    wasm_bulk_memory, bulk_memory;
+    wasm_simd, simd;
+    wasm_relaxed_simd, relaxed_simd;
+    wasm_tail_call, tail_call;
+    wasm_extended_const, extended_const;
+    wasm_multi_memory, multi_memory;
+    wasm_memory64, memory64;
+    wasm_threads, threads;
+    wasm_function_references, function_references;
+    wasm_gc, gc;
+    wasm_exceptions, exceptions;
+    wasm_legacy_exceptions, legacy_exceptions;
+    wasm_wide_arithmetic, wide_arithmetic;
+    wasm_custom_page_sizes, custom_page_sizes;
+    wasm_stack_switching, stack_switching;
+    wasm_custom_descriptors, custom_descriptors;
+    wasm_shared_everything_threads, shared_everything_threads;
+}

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::module::{compile_artifact, to_binary};
 use selkie_compile::Compiler;
 use selkie_module::{FuncType as RawFuncType, TypeId, TypeRegistry};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -94,6 +95,15 @@ impl Engine {
 
     fn tier(&self) -> &Result<Tier, String> {
         self.inner.compiler.get_or_init(new_tier)
+    }
+
+    /// Compiles a module, in the binary or (feature `wat`) the text format, to an artifact for
+    /// [`Module::deserialize`](crate::Module::deserialize), without making it ready to run here.
+    ///
+    /// # Errors
+    /// As [`Module::new`](crate::Module::new).
+    pub fn precompile_module(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        compile_artifact(self, &to_binary(bytes)?, None)?.serialize(&self.fingerprint())
     }
 
     /// What must agree for an artifact to be run by this engine: version, target, compiler and

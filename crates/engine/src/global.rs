@@ -117,6 +117,18 @@ impl Tag {
 }
 
 /// Anything that can be imported or exported.
+///
+/// ```
+/// use selkie_engine::{Engine, Extern, Instance, Module, Store};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module (memory (export "memory") 2))"#)?;
+/// let mut store = Store::new(&engine, ());
+/// let instance = Instance::new(&mut store, &module, &[])?;
+/// let export: Option<Extern> = instance.get_export(&mut store, "memory");
+/// let memory = export.and_then(Extern::into_memory).expect("it is a memory");
+/// assert_eq!(memory.size(&store), 2);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)] // the variants are the specification's words
 pub enum Extern {

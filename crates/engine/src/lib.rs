@@ -21,7 +21,7 @@
 //! assert_eq!(store.data(), &[42]);
 //! # Ok::<(), selkie_engine::Error>(())
 //! ```
-#![deny(unsafe_code)] // allowed in `raw`, `entry` and `func::enter` only
+#![deny(unsafe_code)] // allowed in `raw`, `entry`, `func::enter` and `trusted` only
 
 mod artifact;
 mod backtrace;
@@ -44,6 +44,7 @@ mod module;
 mod raw;
 mod store;
 mod table;
+mod trusted;
 mod types;
 mod values;
 
@@ -59,8 +60,23 @@ pub use linker::{InstancePre, Linker};
 pub use memory::{Memory, SharedMemory};
 pub use module::Module;
 pub use selkie_compile::CompileError;
+/// ```
+/// use selkie_engine::{Engine, Instance, Module, Store, Trap};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module
+///     (func (export "div") (param i32 i32) (result i32)
+///         (i32.div_s (local.get 0) (local.get 1))))"#)?;
+/// let mut store = Store::new(&engine, ());
+/// let instance = Instance::new(&mut store, &module, &[])?;
+/// let div = instance.get_typed_func::<(i32, i32), i32>(&mut store, "div")?;
+/// let error = div.call(&mut store, (1, 0)).unwrap_err();
+/// assert_eq!(error.trap(), Some(Trap::IntegerDivideByZero));
+/// assert_eq!(div.call(&mut store, (6, 2))?, 3); // the store lives on
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+pub use selkie_module::TrapCode as Trap;
 pub use selkie_module::features::Feature;
-pub use selkie_module::{DecodeError, Features, TrapCode as Trap};
+pub use selkie_module::{DecodeError, Features};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use types::{

@@ -2,6 +2,20 @@
 
 /// Limits of a store. Growth beyond one fails as the specification says (`-1`); a module that
 /// starts beyond one is not instantiated.
+///
+/// ```
+/// use selkie_engine::{Engine, Instance, Module, Store, StoreLimits};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module
+///     (memory 1)
+///     (func (export "grow") (result i32) (memory.grow (i32.const 100))))"#)?;
+/// let mut store = Store::new(&engine, ());
+/// store.set_limits(StoreLimits { memory_bytes: 1 << 20, ..StoreLimits::default() });
+/// let instance = Instance::new(&mut store, &module, &[])?;
+/// let grow = instance.get_typed_func::<(), i32>(&mut store, "grow")?;
+/// assert_eq!(grow.call(&mut store, ())?, -1); // 101 pages are more than one MiB
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreLimits {
     /// Bytes of each linear memory.

@@ -259,6 +259,24 @@ impl<T> Linker<T> {
 }
 
 /// A module with its imports resolved: instantiating it does no look-ups.
+///
+/// ```
+/// use selkie_engine::{Engine, Linker, Module, Store};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module
+///     (import "host" "id" (func $id (result i32)))
+///     (func (export "run") (result i32) (i32.mul (call $id) (i32.const 2))))"#)?;
+/// let mut linker = Linker::new(&engine);
+/// linker.func_wrap("host", "id", |caller: selkie_engine::Caller<'_, i32>| *caller.data())?;
+/// let pre = linker.instantiate_pre(&module)?; // once
+/// for request in 0..3 {
+///     let mut store = Store::new(&engine, request);
+///     let instance = pre.instantiate(&mut store)?; // for each request
+///     let run = instance.get_typed_func::<(), i32>(&mut store, "run")?;
+///     assert_eq!(run.call(&mut store, ())?, request * 2);
+/// }
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 pub struct InstancePre<T: 'static> {
     module: Module,
     imports: Arc<[Import]>,

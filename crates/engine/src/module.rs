@@ -144,42 +144,16 @@ impl Module {
         artifact.serialize(&inner.engine.fingerprint())
     }
 
-    /// Loads an artifact. It is checked for damage, version, processor and settings; it is not
-    /// authenticated: its machine code runs with the rights of this process, so it must come from
-    /// a place that only trusted programs write to.
-    ///
-    /// # Errors
-    /// The artifact is damaged, or made for another engine.
-    pub fn deserialize(engine: &Engine, bytes: impl Into<Vec<u8>>) -> Result<Module> {
-        let (artifact, _) = Artifact::load(Arc::new(bytes.into()), &engine.fingerprint())?;
-        let code = CodeMemory::from_bytes(&artifact.code)?;
-        Module::from_artifact(engine, artifact, code)
-    }
-
-    /// Loads the artifact in a file, mapping its code. The file must not change while the module
-    /// lives. See [`Module::deserialize`] for who may have written it.
-    ///
-    /// # Errors
-    /// The file cannot be read; as [`Module::deserialize`].
-    pub fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
-        use std::os::fd::AsFd;
-        let path = path.as_ref();
-        let context = |e: Error| e.context(format!("cannot load {}", path.display()));
-        let file = std::fs::File::open(path).map_err(|e| context(e.into()))?;
-        let whole = selkie_vm::FileMap::new(file.as_fd()).map_err(|e| context(e.into()))?;
-        let (artifact, code_range) =
-            Artifact::load(Arc::new(whole), &engine.fingerprint()).map_err(context)?;
-        let code = CodeMemory::from_file(file.as_fd(), code_range.start as u64, code_range.len())
-            .map_err(|e| context(e.into()))?;
-        Module::from_artifact(engine, artifact, code)
-    }
-
     /// Whether bytes are an artifact rather than a module.
     pub fn is_artifact(bytes: &[u8]) -> bool {
         is_artifact(bytes)
     }
 
-    fn from_artifact(engine: &Engine, artifact: Artifact, mut code: CodeMemory) -> Result<Module> {
+    pub(crate) fn from_artifact(
+        engine: &Engine,
+        artifact: Artifact,
+        mut code: CodeMemory,
+    ) -> Result<Module> {
         let info = Arc::new(artifact.meta.info);
         let type_ids = register_types(engine, &info)?;
         let tables = Arc::new(ModuleCode {
@@ -297,7 +271,7 @@ pub(crate) fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
     Ok(Cow::Borrowed(bytes))
 }
 
-fn compile_artifact(
+pub(crate) fn compile_artifact(
     engine: &Engine,
     bytes: &[u8],
     progress: Option<&(dyn Fn(usize, usize) + Sync)>,

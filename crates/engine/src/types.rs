@@ -118,6 +118,15 @@ impl std::fmt::Display for ExternType {
 }
 
 /// An import of a module.
+///
+/// ```
+/// use selkie_engine::{Engine, Module};
+/// let module = Module::new(&Engine::default(), r#"(module (import "env" "memory" (memory 1 4)))"#)?;
+/// let import = module.imports().next().expect("there is one");
+/// assert_eq!((import.module(), import.name()), ("env", "memory"));
+/// assert_eq!(import.ty().to_string(), "memory 1 4");
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ImportType<'m> {
     pub(crate) module: &'m str,
@@ -143,6 +152,14 @@ impl<'m> ImportType<'m> {
 }
 
 /// An export of a module.
+///
+/// ```
+/// use selkie_engine::{Engine, Module};
+/// let module = Module::new(&Engine::default(), r#"(module (func (export "run") (param i32)))"#)?;
+/// let exports: Vec<_> = module.exports().map(|e| format!("{}: {}", e.name(), e.ty())).collect();
+/// assert_eq!(exports, ["run: func (i32) -> ()"]);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ExportType<'m> {
     pub(crate) name: &'m str,

@@ -17,6 +17,14 @@ impl std::fmt::Debug for V128 {
 }
 
 /// A value of any type. Floats are kept by their bits, so that NaN payloads survive.
+///
+/// ```
+/// use selkie_engine::{Val, ValType};
+/// let third = Val::from(1.0 / 3.0);
+/// assert_eq!(third.f64(), Some(1.0 / 3.0));
+/// assert_eq!(third.i32(), None); // no conversion between types
+/// assert_eq!(Val::default_for(ValType::I64).and_then(|zero| zero.i64()), Some(0));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)] // the variants are the specification's types
 pub enum Val {
@@ -54,39 +62,18 @@ impl Val {
         }
     }
 
-    /// The value as i32.
-    pub fn i32(&self) -> Option<i32> {
-        if let Val::I32(v) = self { Some(*v) } else { None }
-    }
-
-    /// The value as i64.
-    pub fn i64(&self) -> Option<i64> {
-        if let Val::I64(v) = self { Some(*v) } else { None }
-    }
-
-    /// The value as f32.
-    pub fn f32(&self) -> Option<f32> {
-        if let Val::F32(v) = self { Some(f32::from_bits(*v)) } else { None }
-    }
-
-    /// The value as f64.
-    pub fn f64(&self) -> Option<f64> {
-        if let Val::F64(v) = self { Some(f64::from_bits(*v)) } else { None }
-    }
-
-    /// The value as v128.
-    pub fn v128(&self) -> Option<V128> {
-        if let Val::V128(v) = self { Some(*v) } else { None }
-    }
-
-    /// The value as a function reference.
-    pub fn func_ref(&self) -> Option<Option<Func>> {
-        if let Val::FuncRef(v) = self { Some(*v) } else { None }
-    }
-
-    /// The value as an external reference.
-    pub fn extern_ref(&self) -> Option<Option<ExternRef>> {
-        if let Val::ExternRef(v) = self { Some(*v) } else { None }
+    /// Its type; the type of every reference to a function is `funcref`.
+    pub fn ty(&self) -> ValType {
+        match self {
+            Val::I32(_) => ValType::I32,
+            Val::I64(_) => ValType::I64,
+            Val::F32(_) => ValType::F32,
+            Val::F64(_) => ValType::F64,
+            Val::V128(_) => ValType::V128,
+            Val::FuncRef(_) => ValType::Ref(RefType::FUNCREF),
+            Val::ExternRef(_) => ValType::Ref(RefType::EXTERNREF),
+            Val::NullRef(heap) => ValType::Ref(RefType { nullable: true, heap: *heap }),
+        }
     }
 
     /// Whether the value may be stored where `ty` (with canonical type names) is expected.
@@ -163,6 +150,39 @@ fn hierarchy(store: &StoreInner, heap: HeapType) -> HeapType {
     } else {
         heap
     }
+}
+
+macro_rules! accessors {
+    ($($get:ident, $unwrap:ident, $variant:ident($bits:ident) -> $rust:ty: $value:expr;)*) => {
+        impl Val {$(
+            #[doc = concat!("The value, if it is of the variant `", stringify!($variant), "`.")]
+            pub fn $get(&self) -> Option<$rust> {
+                if let Val::$variant($bits) = *self { Some($value) } else { None }
+            }
+
+            #[doc = concat!("The value of the variant `", stringify!($variant), "`.")]
+            ///
+            /// # Panics
+            /// The value is of another variant.
+            #[track_caller]
+            pub fn $unwrap(&self) -> $rust {
+                self.$get().unwrap_or_else(|| {
+                    panic!(concat!("expected ", stringify!($variant), ", found {:?}"), self)
+                })
+            }
+        )*}
+    };
+}
+
+// Grammar: name that answers an option, name that panics, variant(bits) -> Rust type: its value.
+accessors! {
+    i32, unwrap_i32, I32(v) -> i32: v;
+    i64, unwrap_i64, I64(v) -> i64: v;
+    f32, unwrap_f32, F32(bits) -> f32: f32::from_bits(bits);
+    f64, unwrap_f64, F64(bits) -> f64: f64::from_bits(bits);
+    v128, unwrap_v128, V128(v) -> V128: v;
+    func_ref, unwrap_func_ref, FuncRef(v) -> Option<Func>: v;
+    extern_ref, unwrap_extern_ref, ExternRef(v) -> Option<ExternRef>: v;
 }
 
 impl From<i32> for Val {

@@ -181,6 +181,22 @@ pub struct MemoryType {
 }
 
 impl MemoryType {
+    /// A memory of 64 KiB pages with 32-bit addresses, not shared: `min` pages, at most `max`.
+    pub fn new(min: u32, max: Option<u32>) -> MemoryType {
+        MemoryType { index: IndexType::I32, ..MemoryType::new64(min.into(), max.map(u64::from)) }
+    }
+
+    /// As [`MemoryType::new`], with 64-bit addresses.
+    pub fn new64(min: u64, max: Option<u64>) -> MemoryType {
+        let limits = Limits { min, max };
+        MemoryType { limits, shared: false, index: IndexType::I64, page_size_log2: 16 }
+    }
+
+    /// As [`MemoryType::new`], shared between threads; such memories have a maximum.
+    pub fn shared(min: u32, max: u32) -> MemoryType {
+        MemoryType { shared: true, ..MemoryType::new(min, Some(max)) }
+    }
+
     /// Bytes in a page.
     pub fn page_size(&self) -> u64 {
         1 << self.page_size_log2
@@ -224,6 +240,14 @@ pub struct TableType {
     pub shared: bool,
 }
 
+impl TableType {
+    /// A table with 32-bit indices, not shared: `min` elements, at most `max`.
+    pub fn new(element: RefType, min: u32, max: Option<u32>) -> TableType {
+        let limits = Limits { min: min.into(), max: max.map(u64::from) };
+        TableType { element, limits, index: IndexType::I32, shared: false }
+    }
+}
+
 /// Global types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -231,6 +255,13 @@ pub struct GlobalType {
     pub content: ValType,
     pub mutable: bool,
     pub shared: bool,
+}
+
+impl GlobalType {
+    /// A global of one thread, which `global.set` may write if it is `mutable`.
+    pub fn new(content: ValType, mutable: bool) -> GlobalType {
+        GlobalType { content, mutable, shared: false }
+    }
 }
 
 /// What can be imported or exported, by its type.

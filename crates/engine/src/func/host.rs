@@ -67,10 +67,30 @@ impl HostFunc {
     }
 }
 
-// SAFETY-free: `VMHostFunc` holds code addresses only; see `entry` for the two assertions that
-// make host functions `Send` and `Sync`.
-
 /// What a host function knows of its call: the store, and the instance that calls.
+///
+/// ```
+/// use selkie_engine::{Caller, Engine, Error, Linker, Module, Store};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module
+///     (import "host" "log" (func $log (param i32 i32)))
+///     (memory (export "memory") 1)
+///     (data (i32.const 16) "hello")
+///     (func (export "run") (call $log (i32.const 16) (i32.const 5))))"#)?;
+/// let mut linker = Linker::new(&engine);
+/// linker.func_wrap("host", "log", |mut caller: Caller<'_, Vec<String>>, at: u32, len: u32| {
+///     let memory = caller.memory().ok_or_else(|| Error::msg("the guest exports no memory"))?;
+///     let mut text = vec![0; len as usize];
+///     memory.read(&caller, at as usize, &mut text)?;
+///     caller.data_mut().push(String::from_utf8_lossy(&text).into_owned());
+///     Ok::<(), Error>(())
+/// })?;
+/// let mut store = Store::new(&engine, Vec::new());
+/// let instance = linker.instantiate(&mut store, &module)?;
+/// instance.get_typed_func::<(), ()>(&mut store, "run")?.call(&mut store, ())?;
+/// assert_eq!(store.data(), &["hello"]);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 pub struct Caller<'a, T: 'static> {
     pub(crate) store: StoreContextMut<'a, T>,
     pub(crate) instance: Option<InstanceId>,
