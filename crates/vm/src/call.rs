@@ -6,6 +6,7 @@
 //! call, so that recursion through the host is a trap like any other.
 
 use std::any::Any;
+use std::mem::MaybeUninit;
 
 use selkie_module::TrapCode;
 
@@ -158,7 +159,7 @@ pub unsafe fn call(
     store: *mut StoreRuntime,
     code: *const u8,
     regs: *mut CallRegs,
-    stack_args: &[u8],
+    stack_args: &[MaybeUninit<u8>],
     set: RegSet,
 ) -> Result<(), Box<Unwind>> {
     // SAFETY: the state lives as long as this thread, which runs this function.
@@ -186,7 +187,7 @@ pub unsafe fn call(
 struct Entry<'a> {
     code: *const u8,
     regs: *mut CallRegs,
-    stack_args: &'a [u8],
+    stack_args: &'a [MaybeUninit<u8>],
     set: RegSet,
 }
 
@@ -301,7 +302,7 @@ unsafe fn switch(
     start: *mut u8,
     entry: &Entry<'_>,
 ) -> bool {
-    let (args, bytes) = (entry.stack_args.as_ptr(), entry.stack_args.len());
+    let (args, bytes) = (entry.stack_args.as_ptr().cast::<u8>(), entry.stack_args.len());
     debug_assert!(bytes.is_multiple_of(16) && (start as usize).is_multiple_of(16));
     let previous = thread.current.replace(store);
     // SAFETY: by contract.

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "the functions around the tests are tests, too")]
 
 use std::any::Any;
+use std::mem::MaybeUninit;
 use std::mem::offset_of;
 use std::ops::ControlFlow;
 use std::os::unix::process::ExitStatusExt;
@@ -124,8 +125,9 @@ impl World {
         stack_args: &[u8],
         set: RegSet,
     ) -> Result<(), Box<Unwind>> {
+        let stack_args: Vec<_> = stack_args.iter().copied().map(MaybeUninit::new).collect();
         // SAFETY: the world is at stable addresses; each test passes what its guest takes.
-        unsafe { call(&raw mut *self.store, guest.memory.base(), regs, stack_args, set) }
+        unsafe { call(&raw mut *self.store, guest.memory.base(), regs, &stack_args, set) }
     }
 
     fn host(&mut self, func: &VMHostFunc) -> Box<VMHostContext> {

@@ -61,16 +61,17 @@ impl ResultReader<'_> {
         if let Some(area) = self.area {
             return narrow(area[self.index - 1], ty);
         }
-        // SAFETY: the call wrote the registers that its type's results travel in.
-        let regs = unsafe { &*self.regs.as_ptr() };
+        let regs = self.regs.as_ptr();
         match RegClass::of(ty) {
             RegClass::Int => {
                 self.ints += 1;
-                u128::from(regs.ints[self.ints - 1])
+                // SAFETY: the call wrote the registers that its type's results travel in.
+                u128::from(unsafe { (*regs).ints[self.ints - 1] })
             }
             RegClass::Float => {
                 self.floats += 1;
-                narrow(regs.floats[self.floats - 1], ty)
+                // SAFETY: as above.
+                narrow(unsafe { (*regs).floats[self.floats - 1] }, ty)
             }
         }
     }
@@ -189,6 +190,13 @@ unsafe fn read_memory(base: *const u8, at: u32, ty: ValType) -> u128 {
     }
 }
 
+/// The bytes of stack arguments; between them lies padding that nobody wrote.
+fn first_bytes(slots: &[MaybeUninit<u128>], count: usize) -> &[MaybeUninit<u8>] {
+    assert!(count <= size_of_val(slots));
+    // SAFETY: the slots are this long, and a `MaybeUninit` byte may hold anything.
+    unsafe { std::slice::from_raw_parts(slots.as_ptr().cast(), count) }
+}
+
 /// Calls a function whose type is `P -> R`.
 #[inline]
 pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
@@ -212,9 +220,7 @@ pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
     let stack_bytes = writer.cursor.stack_bytes() as usize;
     let has_floats = P::HAS_FLOATS || R::HAS_FLOATS;
     let set = if has_floats { RegSet::All } else { RegSet::Int };
-    // SAFETY: the stack slots that count were written, up to padding, which is not read as values.
-    let stack_args =
-        unsafe { std::slice::from_raw_parts(stack.as_ptr().cast::<u8>(), stack_bytes) };
+    let stack_args = first_bytes(&stack, stack_bytes);
     jump(store, func.code, &mut regs, stack_args, set)?;
     let area = R::IN_AREA.then_some(&area[..]);
     let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };
@@ -231,7 +237,7 @@ pub(crate) fn call_untyped(
 ) -> Result<()> {
     let abi = FuncAbi::new(ty.raw());
     let mut regs = CallRegs::ZERO;
-    let mut stack = vec![0u128; (abi.stack_bytes / 16) as usize];
+    let mut stack = vec![MaybeUninit::new(0u128); (abi.stack_bytes / 16) as usize];
     let mut area = vec![0u128; (abi.result_area_bytes / RESULT_SLOT_BYTES) as usize];
     regs.ints[0] = func.context as u64;
     if !area.is_empty() {
@@ -247,10 +253,7 @@ pub(crate) fn call_untyped(
         }
     }
     let mut regs = MaybeUninit::new(regs);
-    // SAFETY: the vector is initialised and this long.
-    let stack_args = unsafe {
-        std::slice::from_raw_parts(stack.as_ptr().cast::<u8>(), abi.stack_bytes as usize)
-    };
+    let stack_args = first_bytes(&stack, abi.stack_bytes as usize);
     jump(store, func.code, &mut regs, stack_args, RegSet::All)?;
     let area = (!area.is_empty()).then_some(&area[..]);
     let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };
@@ -272,7 +275,7 @@ fn jump(
     store: &mut StoreInner,
     code: *const u8,
     regs: &mut MaybeUninit<CallRegs>,
-    stack_args: &[u8],
+    stack_args: &[MaybeUninit<u8>],
     set: RegSet,
 ) -> Result<()> {
     let owner: *mut StoreInner = store;
