@@ -188,6 +188,19 @@ pub trait Emitter {
         index: Self::Value,
         args: &[Self::Value],
     ) -> Option<Self::Value>;
+    /// Copies the bytes of one access to another of the same width, both checked in full before
+    /// the first byte is written; they may overlap.
+    fn copy_bytes(
+        &mut self,
+        to: &MemoryAccess,
+        dst: Self::Value,
+        from: &MemoryAccess,
+        src: Self::Value,
+    );
+    /// Writes the low byte of `value` to all bytes of an access, checked before the first.
+    fn fill_bytes(&mut self, access: &MemoryAccess, dst: Self::Value, value: Self::Value);
+    /// The address of a memory's `VMMemory`, for runtime entries.
+    fn memory_definition(&mut self, plan: &MemoryPlan) -> Self::Value;
     /// A sequentially consistent fence.
     fn fence(&mut self);
     /// The guest address of an access as i64, checked for bounds and alignment.

@@ -277,6 +277,20 @@ impl Emitter for TextEmitter {
         Some(self.define(format_args!("{line}")))
     }
 
+    fn copy_bytes(&mut self, to: &MemoryAccess, dst: Value, from: &MemoryAccess, src: Value) {
+        let (bytes, to, from) = (to.width, access(to), access(from));
+        self.line(format_args!("copy {bytes} to v{} {to} from v{} {from}", dst.0, src.0));
+    }
+
+    fn fill_bytes(&mut self, at: &MemoryAccess, dst: Value, value: Value) {
+        let bytes = at.width;
+        self.line(format_args!("fill {bytes} at v{} {} with v{}", dst.0, access(at), value.0));
+    }
+
+    fn memory_definition(&mut self, plan: &MemoryPlan) -> Value {
+        self.define(format_args!("memory {} at {}", plan.memory.0, place(plan.place)))
+    }
+
     fn fence(&mut self) {
         self.line(format_args!("fence"));
     }

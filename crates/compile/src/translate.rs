@@ -36,6 +36,8 @@ pub struct Translator<'u, 'a, E: Emitter> {
     bodies: Vec<Body<E>>,
     positions: Positions,
     inline_budget_bytes: u64,
+    /// What the last operator pushed, if it was an integer constant.
+    constant_on_top: Option<u64>,
     /// Values that labels carry, all labels together.
     carried_values: usize,
     /// Values in transit: arguments, results.
@@ -71,6 +73,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             bodies: Vec::new(),
             positions: Positions::default(),
             inline_budget_bytes: 0,
+            constant_on_top: None,
             carried_values: 0,
             scratch: Vec::new(),
         }

@@ -26,33 +26,31 @@ pub(crate) fn memory_grow(
     Ok(store.memories[memory as usize].grow(delta, limit).unwrap_or(FAILED))
 }
 
+#[inline]
 pub(crate) fn memory_copy(
-    store: &mut StoreInner,
-    id: InstanceId,
-    dst_memory: u32,
+    _: &mut StoreInner,
+    _: InstanceId,
+    dst_memory: u64,
     dst: u64,
-    src_memory: u32,
+    src_memory: u64,
     src: u64,
     len: u64,
 ) -> Result<()> {
-    let instance = store.instance(id);
-    let from = instance.memory_definition(MemoryIndex(src_memory));
-    let to = instance.memory_definition(MemoryIndex(dst_memory));
-    let source = raw::check_range(from, src, len)?;
-    raw::check_range(to, dst, len)?.copy_from(&source);
+    let source = raw::check_range(raw::memory_at(src_memory), src, len)?;
+    raw::check_range(raw::memory_at(dst_memory), dst, len)?.copy_from(&source);
     Ok(())
 }
 
+#[inline]
 pub(crate) fn memory_fill(
-    store: &mut StoreInner,
-    id: InstanceId,
-    memory: u32,
+    _: &mut StoreInner,
+    _: InstanceId,
+    memory: u64,
     dst: u64,
     value: u32,
     len: u64,
 ) -> Result<()> {
-    let memory = store.instance(id).memory_definition(MemoryIndex(memory));
-    raw::check_range(memory, dst, len)?.fill(value as u8);
+    raw::check_range(raw::memory_at(memory), dst, len)?.fill(value as u8);
     Ok(())
 }
 

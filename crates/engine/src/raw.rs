@@ -137,7 +137,13 @@ pub(crate) struct CheckedRange {
     len: usize,
 }
 
+/// The memory whose definition machine code passes to a builtin by its address.
+pub(crate) fn memory_at(definition: u64) -> *const VMMemory {
+    definition as *const VMMemory
+}
+
 /// Checks a range of the memory that a context points to.
+#[inline]
 pub(crate) fn check_range(
     memory: *const VMMemory,
     start: u64,

@@ -24,10 +24,10 @@ macro_rules! for_each_builtin {
         $mac! {
             /// `memory.grow`: the old size in pages, or -1.
             memory_grow(memory: i32, delta: i64) -> i64;
-            /// `memory.copy`; both memories may be one.
-            memory_copy(dst_memory: i32, dst: i64, src_memory: i32, src: i64, len: i64);
-            /// `memory.fill` with the low byte of `value`.
-            memory_fill(memory: i32, dst: i64, value: i32, len: i64);
+            /// `memory.copy`; memories by the address of their `VMMemory`, both may be one.
+            memory_copy(dst_memory: ptr, dst: i64, src_memory: ptr, src: i64, len: i64);
+            /// `memory.fill` with the low byte of `value`; the memory as in `memory_copy`.
+            memory_fill(memory: ptr, dst: i64, value: i32, len: i64);
             /// `memory.init`.
             memory_init(memory: i32, data: i32, dst: i64, src: i32, len: i32);
             /// `data.drop`.

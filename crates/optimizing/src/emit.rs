@@ -7,6 +7,7 @@
 
 mod addresses;
 mod atomic;
+mod bulk;
 mod call;
 mod control;
 mod convert;
@@ -343,6 +344,19 @@ impl Emitter for CraneliftEmitter<'_> {
         args: &[Value],
     ) -> Option<Value> {
         self.emit_atomic(op, access, index, args)
+    }
+
+    fn copy_bytes(&mut self, to: &MemoryAccess, dst: Value, from: &MemoryAccess, src: Value) {
+        self.emit_copy(to, dst, from, src);
+    }
+
+    fn fill_bytes(&mut self, access: &MemoryAccess, dst: Value, value: Value) {
+        self.emit_fill(access, dst, value);
+    }
+
+    fn memory_definition(&mut self, plan: &MemoryPlan) -> Value {
+        let (at, offset) = self.place(plan.place);
+        self.add_offset(at, offset as u64)
     }
 
     fn fence(&mut self) {

@@ -42,7 +42,7 @@
 ;;   v6 = widen v3
 ;;   v7 = widen v4
 ;;   v8 = widen v5
-;;   v9 = I32(0)
-;;   v10 = I32(1)
+;;   v9 = memory 0 at [ctx+48]
+;;   v10 = memory 1 at ctx+72
 ;;   entry memory_copy (v9, v6, v10, v7, v8)
 ;;   return ()

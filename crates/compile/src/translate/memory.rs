@@ -9,6 +9,9 @@ use selkie_module::builtins::Builtin;
 use selkie_module::{IndexType, MemoryIndex, TrapCode, ValType};
 use wasmparser::{MemArg, Operator};
 
+/// Longest `memory.copy` or `memory.fill` that is emitted in place: eight vectors.
+const MAX_BYTES_IN_PLACE: u64 = 128;
+
 impl<E: Emitter> Translator<'_, '_, E> {
     fn memory_plan(&self, memory: u32) -> MemoryPlan {
         MemoryPlan::new(self.unit, MemoryIndex(memory))
@@ -18,12 +21,17 @@ impl<E: Emitter> Translator<'_, '_, E> {
     fn access(&mut self, memarg: &MemArg, width: u8, offset: u64) -> Option<MemoryAccess> {
         self.mark(offset);
         let access = self.memory_plan(memory_of(memarg)).access(memarg.offset, width);
-        if access.check == BoundsCheck::AlwaysTraps {
-            self.emitter.trap(TrapCode::MemoryOutOfBounds);
-            self.reachable = false;
-            return None;
+        self.can_be_in_bounds(&access).then_some(access)
+    }
+
+    /// Whether an access may succeed; where it never does, emits the trap.
+    fn can_be_in_bounds(&mut self, access: &MemoryAccess) -> bool {
+        if access.check != BoundsCheck::AlwaysTraps {
+            return true;
         }
-        Some(access)
+        self.emitter.trap(TrapCode::MemoryOutOfBounds);
+        self.reachable = false;
+        false
     }
 
     pub(super) fn load(&mut self, op: Load, memarg: &MemArg, offset: u64) {
@@ -168,13 +176,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
             }
             Operator::MemoryGrow { mem } => self.memory_grow(mem, offset),
             Operator::MemoryCopy { dst_mem, src_mem } => self.memory_copy(dst_mem, src_mem, offset),
-            Operator::MemoryFill { mem } => {
-                let index = self.memory_plan(mem).index;
-                let [dst, value, len] = self.pop3();
-                let (dst, len) = (self.emitter.widen(dst, index), self.emitter.widen(len, index));
-                let mem = self.imm(mem);
-                self.entry(Builtin::memory_fill, &[mem, dst, value, len], offset);
-            }
+            Operator::MemoryFill { mem } => self.memory_fill(mem, offset),
             Operator::MemoryInit { data_index, mem } => {
                 let index = self.memory_plan(mem).index;
                 let [dst, src, len] = self.pop3();
@@ -212,14 +214,49 @@ impl<E: Emitter> Translator<'_, '_, E> {
 
     /// The length has the narrower of the two index types.
     fn memory_copy(&mut self, dst_memory: u32, src_memory: u32, offset: u64) {
-        let dst_index = self.memory_plan(dst_memory).index;
-        let src_index = self.memory_plan(src_memory).index;
+        let to = self.memory_plan(dst_memory);
+        let from = self.memory_plan(src_memory);
         let [dst, src, len] = self.pop3();
-        let dst = self.emitter.widen(dst, dst_index);
-        let src = self.emitter.widen(src, src_index);
-        let len = self.emitter.widen(len, narrower(dst_index, src_index));
-        let (to, from) = (self.imm(dst_memory), self.imm(src_memory));
+        if let Some(width) = self.few_bytes() {
+            self.emitter.drop(len);
+            self.mark(offset);
+            let (to, from) = (to.access(0, width), from.access(0, width));
+            if self.can_be_in_bounds(&to) && self.can_be_in_bounds(&from) {
+                self.emitter.copy_bytes(&to, dst, &from, src);
+            }
+            return;
+        }
+        let dst = self.emitter.widen(dst, to.index);
+        let src = self.emitter.widen(src, from.index);
+        let len = self.emitter.widen(len, narrower(to.index, from.index));
+        let to = self.emitter.memory_definition(&to);
+        let from = self.emitter.memory_definition(&from);
         self.entry(Builtin::memory_copy, &[to, dst, from, src, len], offset);
+    }
+
+    fn memory_fill(&mut self, memory: u32, offset: u64) {
+        let plan = self.memory_plan(memory);
+        let [dst, value, len] = self.pop3();
+        if let Some(width) = self.few_bytes() {
+            self.emitter.drop(len);
+            self.mark(offset);
+            let access = plan.access(0, width);
+            if self.can_be_in_bounds(&access) {
+                self.emitter.fill_bytes(&access, dst, value);
+            }
+            return;
+        }
+        let dst = self.emitter.widen(dst, plan.index);
+        let len = self.emitter.widen(len, plan.index);
+        let memory = self.emitter.memory_definition(&plan);
+        self.entry(Builtin::memory_fill, &[memory, dst, value, len], offset);
+    }
+
+    /// The length that is on top of the stack, where it is known and small enough for loads and
+    /// stores in place of a call.
+    fn few_bytes(&self) -> Option<u8> {
+        let length = self.constant_on_top?;
+        (1..=MAX_BYTES_IN_PLACE).contains(&length).then_some(length as u8)
     }
 
     fn notify(&mut self, memarg: &MemArg, offset: u64) {

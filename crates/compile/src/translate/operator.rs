@@ -31,8 +31,17 @@ impl<E: Emitter> Translator<'_, '_, E> {
             // Closes a legacy `try` without an `end`.
             Operator::Delegate { .. } if !self.reachable => self.end(),
             _ if !self.reachable => {}
-            _ => return self.reachable_operator(op, offset, scratch),
+            _ => {
+                self.reachable_operator(op, offset, scratch)?;
+                self.constant_on_top = match *op {
+                    Operator::I32Const { value } => Some(u64::from(value as u32)),
+                    Operator::I64Const { value } => Some(value as u64),
+                    _ => None,
+                };
+                return Ok(());
+            }
         }
+        self.constant_on_top = None;
         if self.carried_values > MAX_CARRIED_VALUES {
             let what = "the blocks of a function carry too many values";
             return Err(CompileError::TooLarge(what.to_string()));
