@@ -2,7 +2,7 @@
 //!
 //! [`Translator`] walks a body once: it validates, resolves and decides, and tells an
 //! [`Emitter`] what to emit. Decisions are data made in [`plan`]; emitters only carry them out.
-//! [`driver`] runs a [`Compiler`] over all functions, [`link`] puts the results together.
+//! [`driver`] runs a [`Compiler`] over all functions, [`link()`] puts the results together.
 #![forbid(unsafe_code)]
 
 pub mod driver;

@@ -107,7 +107,7 @@ impl Func {
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
         }
-        enter::call_untyped(inner, &func, &ty, params, results)
+        enter::call_untyped(enter::Owner::new(&mut context), &func, &ty, params, results)
     }
 
     /// The function with its types checked once, for fast calls.

@@ -4,12 +4,13 @@ pub(crate) mod create;
 pub(crate) mod state;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::func::enter::{Owner, call_start};
 use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
 use crate::global::{Extern, Global, Tag};
 use crate::linker::check_imports;
 use crate::memory::Memory;
 use crate::module::Module;
-use crate::store::{AsContextMut, InstanceId, StoreId, StoreInner};
+use crate::store::{AsContextMut, InstanceId, StoreContextMut, StoreId, StoreInner};
 use crate::table::Table;
 use create::Import;
 use selkie_module::EntityIndex;
@@ -48,20 +49,20 @@ impl Instance {
         let mut context = store.as_context_mut();
         let imports: Vec<Import> = imports.iter().copied().map(Import::Extern).collect();
         check_imports(context.inner(), module, &imports)?;
-        Instance::from_checked(context.inner(), module, &imports)
+        Instance::from_checked(context, module, &imports)
     }
 
-    pub(crate) fn from_checked(
-        store: &mut StoreInner,
+    pub(crate) fn from_checked<T>(
+        mut store: StoreContextMut<'_, T>,
         module: &Module,
         imports: &[Import],
     ) -> Result<Instance> {
-        let (id, start) = create::create(store, module, imports)?;
+        let (id, start) = create::create(store.inner(), module, imports)?;
         if let Some(start) = start {
-            let (code, context) = store.instance(id).callee(start);
-            crate::func::enter::call_start(store, code, context)?;
+            let (code, context) = store.inner().instance(id).callee(start);
+            call_start(Owner::new(&mut store), code, context)?;
         }
-        Ok(Instance { store: store.id, id })
+        Ok(Instance { store: store.inner().id, id })
     }
 
     pub(crate) fn from_id(store: &StoreInner, id: InstanceId) -> Instance {

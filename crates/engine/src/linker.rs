@@ -322,7 +322,7 @@ impl<T> InstancePre<T> {
                 check_extern(inner, &self.module, import, *item)?;
             }
         }
-        Instance::from_checked(inner, &self.module, &self.imports)
+        Instance::from_checked(context, &self.module, &self.imports)
     }
 }
 

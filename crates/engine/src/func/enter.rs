@@ -8,12 +8,13 @@
 use super::{WasmParams, WasmResults};
 use crate::backtrace::WasmBacktrace;
 use crate::error::{Error, Result};
-use crate::store::StoreInner;
+use crate::store::{StoreBox, StoreContextMut, StoreInner};
 use crate::types::FuncType;
 use crate::values::Val;
 use selkie_module::ValType;
 use selkie_module::abi::{ArgCursor, FuncAbi, Loc, RESULT_SLOT_BYTES, RegClass};
 use selkie_vm::{CallRegs, RegSet, Unwind, VMFuncRef};
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 /// Stack arguments of a typed call at most: all parameters of the longest tuple, as vectors.
@@ -197,10 +198,32 @@ fn first_bytes(slots: &[MaybeUninit<u128>], count: usize) -> &[MaybeUninit<u8>] 
     unsafe { std::slice::from_raw_parts(slots.as_ptr().cast(), count) }
 }
 
+/// A store that is about to be entered, with the embedder's data: host functions, which know its
+/// type, reach both through this one pointer, so it must lead to the whole.
+pub(crate) struct Owner<'s> {
+    store: *mut StoreInner,
+    borrow: PhantomData<&'s mut StoreInner>,
+}
+
+impl<'s> Owner<'s> {
+    #[inline(always)]
+    pub(crate) fn new<T>(store: &'s mut StoreContextMut<'_, T>) -> Owner<'s> {
+        let contents: *mut StoreBox<T> = store.contents;
+        // The store lies at the box's start.
+        Owner { store: contents.cast(), borrow: PhantomData }
+    }
+
+    #[inline(always)]
+    fn store(&mut self) -> &mut StoreInner {
+        // SAFETY: the store is exclusively borrowed for as long as `self` lives.
+        unsafe { &mut *self.store }
+    }
+}
+
 /// Calls a function whose type is `P -> R`.
 #[inline]
 pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
-    store: &mut StoreInner,
+    mut owner: Owner<'_>,
     func: &VMFuncRef,
     params: P,
 ) -> Result<R> {
@@ -216,20 +239,20 @@ pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
     }
     let cursor = ArgCursor::new(R::IN_AREA);
     let mut writer = ArgWriter { cursor, regs: &mut regs, stack: &mut stack };
-    params.write(&mut writer, store);
+    params.write(&mut writer, owner.store());
     let stack_bytes = writer.cursor.stack_bytes() as usize;
     let has_floats = P::HAS_FLOATS || R::HAS_FLOATS;
     let set = if has_floats { RegSet::All } else { RegSet::Int };
     let stack_args = first_bytes(&stack, stack_bytes);
-    jump(store, func.code, &mut regs, stack_args, set)?;
+    jump(&mut owner, func.code, &mut regs, stack_args, set)?;
     let area = R::IN_AREA.then_some(&area[..]);
     let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };
-    Ok(R::read(&mut reader, store))
+    Ok(R::read(&mut reader, owner.store()))
 }
 
 /// Calls a function with values that fit its type.
 pub(crate) fn call_untyped(
-    store: &mut StoreInner,
+    mut owner: Owner<'_>,
     func: &VMFuncRef,
     ty: &FuncType,
     params: &[Val],
@@ -244,7 +267,7 @@ pub(crate) fn call_untyped(
         regs.ints[1] = area.as_mut_ptr() as u64;
     }
     for ((value, loc), ty) in params.iter().zip(&abi.params).zip(ty.params()) {
-        let raw = value.to_raw(store)?;
+        let raw = value.to_raw(owner.store())?;
         match *loc {
             Loc::Int(i) => regs.ints[i as usize] = raw as u64,
             Loc::Float(i) => regs.floats[i as usize] = raw,
@@ -254,37 +277,41 @@ pub(crate) fn call_untyped(
     }
     let mut regs = MaybeUninit::new(regs);
     let stack_args = first_bytes(&stack, abi.stack_bytes as usize);
-    jump(store, func.code, &mut regs, stack_args, RegSet::All)?;
+    jump(&mut owner, func.code, &mut regs, stack_args, RegSet::All)?;
     let area = (!area.is_empty()).then_some(&area[..]);
     let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };
     for (result, ty) in results.iter_mut().zip(ty.results()) {
-        *result = Val::from_raw(reader.take(*ty), *ty, store);
+        *result = Val::from_raw(reader.take(*ty), *ty, owner.store());
     }
     Ok(())
 }
 
 /// Calls a start function: no parameters, no results.
-pub(crate) fn call_start(store: &mut StoreInner, code: *const u8, context: *mut u8) -> Result<()> {
+pub(crate) fn call_start(mut owner: Owner<'_>, code: *const u8, context: *mut u8) -> Result<()> {
     let mut regs = CallRegs::ZERO;
     regs.ints[0] = context as u64;
-    jump(store, code, &mut MaybeUninit::new(regs), &[], RegSet::Int)
+    jump(&mut owner, code, &mut MaybeUninit::new(regs), &[], RegSet::Int)
 }
 
 #[inline]
 fn jump(
-    store: &mut StoreInner,
+    owner: &mut Owner<'_>,
     code: *const u8,
     regs: &mut MaybeUninit<CallRegs>,
     stack_args: &[MaybeUninit<u8>],
     set: RegSet,
 ) -> Result<()> {
-    let owner: *mut StoreInner = store;
+    let store = owner.store;
     // SAFETY: the store is exclusively borrowed for the whole call and is reached during it only
-    // through `owner`, from which host code derives its access; code and context come from a
+    // through this pointer, from which host code derives its access; code and context come from a
     // reference of this store, with arguments of its type; modules live as long as the store.
     let done = unsafe {
-        (*owner).runtime.vm.owner = owner.cast();
-        selkie_vm::call(&raw mut (*owner).runtime, code, regs.as_mut_ptr(), stack_args, set)
+        // An outer call goes on with its own pointer: this one ends with this borrow.
+        let outer = std::mem::replace(&mut (*store).runtime.vm.owner, store.cast());
+        let runtime = &raw mut (*store).runtime;
+        let done = selkie_vm::call(runtime, code, regs.as_mut_ptr(), stack_args, set);
+        (*store).runtime.vm.owner = outer;
+        done
     };
     done.map_err(|unwind| unwound(*unwind))
 }

@@ -1,6 +1,6 @@
 //! `TypedFunc`: a function whose Rust types were checked once.
 
-use super::enter;
+use super::enter::{self, Owner};
 use super::{Func, WasmParams, WasmResults};
 use crate::error::Result;
 use crate::store::AsContextMut;
@@ -52,8 +52,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     #[inline]
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let mut context = store.as_context_mut();
-        let inner = context.inner();
-        let func = inner.func_ref(self.func)?;
-        enter::call_typed(inner, &func, params)
+        let func = context.inner().func_ref(self.func)?;
+        enter::call_typed(Owner::new(&mut context), &func, params)
     }
 }
