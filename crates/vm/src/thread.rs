@@ -16,6 +16,10 @@ const HOST_RESERVE_BYTES: usize = 256 << 10;
 /// The least alternate signal stack our handler accepts, and what it installs otherwise.
 const SIGNAL_STACK_MIN_BYTES: usize = 32 << 10;
 const SIGNAL_STACK_BYTES: usize = 64 << 10;
+/// What lies below the top of the main thread's stack is its own, up to this: the kernel puts
+/// nothing nearer than twice as much.
+const MAIN_STACK_CERTAIN_BYTES: usize = 64 << 20;
+const MAIN_STACK_UNIT_BYTES: usize = 4096;
 
 pub(crate) struct ThreadState {
     /// The store this thread is inside of; null outside WebAssembly.
@@ -118,6 +122,45 @@ impl ThreadState {
 
 /// Lowest address and size of this thread's host stack.
 fn host_stack_bounds() -> Result<(usize, usize), ResourceError> {
+    let Some((top, limit_bytes)) = main_stack() else { return thread_stack_bounds() };
+    if limit_bytes <= MAIN_STACK_CERTAIN_BYTES {
+        return Ok((top - limit_bytes, limit_bytes));
+    }
+    let certain = (top - MAIN_STACK_CERTAIN_BYTES, MAIN_STACK_CERTAIN_BYTES);
+    Ok(thread_stack_bounds().unwrap_or(certain))
+}
+
+/// Top and greatest size of the main thread's stack, if that is where this function runs.
+///
+/// The C library reads the same from /proc, which takes longer than all else that a first call
+/// does, and is not possible where a process gave up its right to open files.
+fn main_stack() -> Option<(usize, usize)> {
+    let top = main_stack_top()?;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a local of the right type.
+    if unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) } != 0 {
+        return None;
+    }
+    let limit_bytes = usize::try_from(limit.rlim_cur).ok()? & !(MAIN_STACK_UNIT_BYTES - 1);
+    let used_bytes = top.checked_sub(crate::arch::stack_pointer())?;
+    let is_here = used_bytes <= limit_bytes.min(MAIN_STACK_CERTAIN_BYTES);
+    is_here.then_some((top, limit_bytes))
+}
+
+/// Where the main thread's stack begins, if the kernel tells.
+fn main_stack_top() -> Option<usize> {
+    // SAFETY: the call takes no pointer; its answer, unless null, is the string that the kernel put
+    // at the upper end of the stack when the program began. It stays there.
+    let name = unsafe {
+        let name = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
+        (!name.is_null()).then(|| std::ffi::CStr::from_ptr(name))?
+    };
+    let end = name.as_ptr() as usize + name.count_bytes();
+    Some(end.next_multiple_of(MAIN_STACK_UNIT_BYTES))
+}
+
+/// Lowest address and size of this thread's stack, as the C library knows them.
+fn thread_stack_bounds() -> Result<(usize, usize), ResourceError> {
     let mut low = std::ptr::null_mut();
     let mut bytes = 0;
     // SAFETY: the attribute object is initialised by the first call (checked), read by the second
@@ -213,4 +256,28 @@ fn ensure_signal_stack() -> Result<Option<Mapping>, ResourceError> {
         return Err(ResourceError::last_os("install a signal stack"));
     }
     Ok(Some(mapping))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_main_stack_ends_where_the_kernel_says() {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let line = maps.lines().find(|line| line.ends_with("[stack]")).unwrap();
+        let (_, rest) = line.split_once('-').unwrap();
+        let (top, _) = rest.split_once(' ').unwrap();
+        assert_eq!(main_stack_top(), Some(usize::from_str_radix(top, 16).unwrap()));
+    }
+
+    #[test]
+    fn other_threads_are_not_taken_for_the_main_one() {
+        let bounds = || {
+            assert_eq!(main_stack(), None);
+            host_stack_bounds().unwrap()
+        };
+        let (low, bytes) = std::thread::spawn(bounds).join().unwrap();
+        assert!(bytes >= 64 << 10, "{bytes} bytes from {low:#x}");
+    }
 }
