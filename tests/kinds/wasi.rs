@@ -1,10 +1,12 @@
 //! Guest programs that try each function of WASI on real folders and sockets, through the public
-//! API, with each way of walking paths.
+//! API, with each way of walking paths, and behind the second wall of the command line: it must deny
+//! nothing that WASI lets a guest do.
 
 use selkie::wasi::{self, Capture, DirPerms, FilePerms, Output, PathWalk, Stdin, WasiCtx};
 use selkie::{Engine, Error, Linker, Module, Store};
+use selkie_cli::wall;
 use selkie_tests::guest::Guest;
-use selkie_tests::harness::{self, Case};
+use selkie_tests::harness::{self, Body, Case, Missing};
 use selkie_tests::scratch::Scratch;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -35,15 +37,30 @@ fn cases() -> Vec<Case> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let each = WALKS.iter().map(move |(walk, kind)| {
             let (program, kind) = (path.clone(), *kind);
-            Case::new(format!("wasi/{name} [{walk}]"), move || trial(&program, kind))
+            Case::new(format!("wasi/{name} [{walk}]"), move || trial(&program, kind, Wall::None))
                 .within_seconds(60)
         });
         each.collect::<Vec<_>>()
     };
-    programs.iter().flat_map(case).collect()
+    let behind_wall = |path: &PathBuf| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let path = path.clone();
+        let preparation = move || {
+            wall::probe().map_err(|absent| Missing::Here(absent.to_string()))?;
+            Ok(Box::new(move || trial(&path, PathWalk::Auto, Wall::Raised)) as Body)
+        };
+        Case::prepared(format!("wasi/{name} [wall]"), preparation).within_seconds(60)
+    };
+    programs.iter().flat_map(case).chain(programs.iter().map(behind_wall)).collect()
 }
 
-fn trial(program: &Path, walk: PathWalk) -> Result<(), String> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wall {
+    None,
+    Raised,
+}
+
+fn trial(program: &Path, walk: PathWalk, wall: Wall) -> Result<(), String> {
     let text = std::fs::read_to_string(program).map_err(|e| e.to_string())?;
     let guest = Guest::parse(&text)?;
     let scratch = Scratch::new().map_err(|e| e.to_string())?;
@@ -73,7 +90,7 @@ fn trial(program: &Path, walk: PathWalk) -> Result<(), String> {
             .preopened_dir(scratch.path(), guest_path, dir, file)
             .map_err(|e| format!("{}: {e}", scratch.path().display()))?;
     }
-    let exit = run(&text, builder.build()).map_err(|e| format!("{e:?}"))?;
+    let exit = run(&text, builder.build(), wall)?;
     let received = peer.map(|peer| peer.join().map_err(|_| "the peer panicked")?).transpose()?;
 
     let (stdout, stderr) = (stdout.contents(), stderr.contents());
@@ -117,7 +134,20 @@ fn connect(builder: &mut wasi::WasiCtxBuilder, sends: String) -> Result<Peer, St
 }
 
 /// Runs a guest as the command line would, and gives its exit code.
-fn run(text: &str, ctx: WasiCtx) -> Result<u32, Error> {
+fn run(text: &str, ctx: WasiCtx, wall: Wall) -> Result<u32, String> {
+    // A thread takes its wall with it when it ends; folders are removed without one.
+    std::thread::scope(|scope| {
+        let guest = scope.spawn(move || {
+            if wall == Wall::Raised {
+                wall::raise(&ctx).map_err(|absent| format!("no wall: {absent}"))?;
+            }
+            start(text, ctx).map_err(|e| format!("{e:?}"))
+        });
+        guest.join().map_err(|_| "the guest's thread panicked")?
+    })
+}
+
+fn start(text: &str, ctx: WasiCtx) -> Result<u32, Error> {
     let engine = Engine::default();
     let module = Module::new(&engine, text)?;
     let mut linker = Linker::new(&engine);

@@ -7,6 +7,7 @@ use crate::options::Opt;
 use crate::report::Failure;
 use crate::settings::Settings;
 use crate::text::{nearest, parse_size, shown};
+use crate::wall::Demand;
 use selkie::{Feature, Features};
 use std::fmt::Write;
 
@@ -15,6 +16,8 @@ use std::fmt::Write;
 pub(crate) enum Knob {
     /// `NAME`, `NAME=on`, `NAME=off`.
     Switch(fn(&mut Settings, bool)),
+    /// `NAME`, `NAME=on`, `NAME=off`, `NAME=require`.
+    Demand(fn(&mut Settings, Demand)),
     /// `NAME=NUMBER`.
     Count(fn(&mut Settings, u64)),
     /// `NAME=BYTES`, with `K`, `M`, `G`.
@@ -102,6 +105,8 @@ const WASI: &[Choice] = choices! {
         |s, n| s.wasi.max_descriptors = Some(usize::try_from(n).unwrap_or(usize::MAX));
     "manual-path-walk", Switch, false, "resolve paths step by step, even where the kernel can",
         |s, on| s.wasi.manual_path_walk = on;
+    "wall", Demand, false, "the kernel denies us what was not granted, where it can (default on); `require` runs nothing without",
+        |s, demand| s.wasi.wall = demand;
 };
 
 fn all_features(on: bool) -> Features {
@@ -185,6 +190,7 @@ impl Group {
         };
         match choice.knob {
             Knob::Switch(set) => set(settings, switch(value)?),
+            Knob::Demand(set) => set(settings, demand(value)?),
             Knob::Count(set) => set(settings, number(|text| text.parse().ok())?),
             Knob::Size(set) => set(settings, number(parse_size)?),
             Knob::Address(set) => {
@@ -211,6 +217,7 @@ impl Group {
         for choice in self.choices {
             let takes = match choice.knob {
                 Knob::Switch(_) => "[=on|off]",
+                Knob::Demand(_) => "[=on|off|require]",
                 Knob::Count(_) => "=NUMBER",
                 Knob::Size(_) => "=SIZE",
                 Knob::Address(_) => "=ADDRESS:PORT",
@@ -235,6 +242,14 @@ fn switch(value: Option<&str>) -> Result<bool, String> {
         Some("off" | "no" | "n" | "false" | "0") => Ok(false),
         Some(other) => Err(format!("{} is neither on nor off", shown(other))),
     }
+}
+
+fn demand(value: Option<&str>) -> Result<Demand, String> {
+    if value == Some("require") {
+        return Ok(Demand::Require);
+    }
+    let on = switch(value).map_err(|why| format!("{why}, nor `require`"))?;
+    Ok(if on { Demand::On } else { Demand::Off })
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ mod settings;
 mod text;
 mod trusted;
 mod validate;
+pub mod wall;
 pub mod wast;
 
 use command::Command;

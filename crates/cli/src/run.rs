@@ -10,9 +10,11 @@ use crate::output::{self, note};
 use crate::report::Failure;
 use crate::settings::{Settings, asked_group};
 use crate::text::{shown, some_of};
+use crate::wall::{self, Demand};
 use selkie::wasi::{Exit, WasiCtx, add_to_linker};
 use selkie::{Engine, Instance, Linker, Module, Store};
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::mem::ManuallyDrop;
 
 /// Runs a program and answers its exit status.
@@ -41,6 +43,7 @@ pub(crate) fn main(invocation: &Invocation) -> Result<u8, Failure> {
 
 fn dry_run(grants: &Grants, settings: &Settings, module: &Module) -> Result<u8, Failure> {
     let mut text = grants.describe(&settings.wasi);
+    text.push_str(&format!("wall:\n  {}\n", settings.wasi.wall.describe(wall::probe)));
     let imports: Vec<_> = module.imports().map(|i| (i.module(), i.name())).collect();
     text.push_str("it may also want:\n");
     let mut is_content = true;
@@ -71,6 +74,7 @@ impl Program<'_> {
     ) -> Result<u8, Failure> {
         let linker = ManuallyDrop::new(self.linker(engine)?);
         let context = grants.open(&self.settings.wasi)?;
+        raise_wall(self.settings.wasi.wall, &context)?;
         let store = Store::try_new(engine, context).map_err(|error| self.failed(&error))?;
         // The process ends with the program: giving back what it holds would be wasted time.
         let mut store = ManuallyDrop::new(store);
@@ -183,6 +187,20 @@ impl Program<'_> {
     fn failed(&self, error: &selkie::Error) -> Failure {
         Failure::engine(error, &self.input.shown)
     }
+}
+
+/// Raises the second wall if that is asked. From here on nothing but the grants can be opened.
+fn raise_wall(demand: Demand, context: &WasiCtx) -> Result<(), Failure> {
+    if demand == Demand::Off {
+        return Ok(());
+    }
+    let attempt = wall::raise(context);
+    let words = demand.consequence(&attempt).map_err(Failure::error)?;
+    // For people only: programs compare what others print, on kernels of all kinds.
+    if let Some(words) = words.filter(|_| std::io::stderr().is_terminal()) {
+        note(&words);
+    }
+    Ok(())
 }
 
 const NO_DIRECTORY: &str = "hint: the program was given no directory; if it looks for files, grant one with --dir HOST[::GUEST]";

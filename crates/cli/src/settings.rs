@@ -4,6 +4,7 @@ use crate::config_file;
 use crate::knobs::Group;
 use crate::options::{Invocation, Opt};
 use crate::report::Failure;
+use crate::wall::Demand;
 use selkie::{Config, StoreLimits};
 use selkie_compile::Tuning;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub(crate) struct WasiSettings {
     pub(crate) max_descriptors: Option<usize>,
     /// Whether paths are always walked by hand.
     pub(crate) manual_path_walk: bool,
+    /// Whether the kernel is to stand behind the sandbox.
+    pub(crate) wall: Demand,
 }
 
 /// Where compiled code is kept.

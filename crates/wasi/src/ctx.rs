@@ -15,7 +15,7 @@ use crate::random::{Random, SystemRandom};
 use crate::rights;
 use crate::stdio::{Output, Stdin, VirtualStream};
 use crate::table::Table;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::fmt;
 use std::io;
@@ -55,6 +55,15 @@ impl WasiCtx {
     /// Begins a context that grants nothing.
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::new()
+    }
+
+    /// The granted directories that are open, as they were opened, with what may be done in
+    /// them: for walls that stand behind this one and must let the same things through.
+    pub fn preopened_dirs(&self) -> impl Iterator<Item = (BorrowedFd<'_>, DirPerms, FilePerms)> {
+        let granted = self.table.all().filter(|descriptor| descriptor.preopen.is_some());
+        granted
+            .filter_map(|descriptor| descriptor.dir(0).ok())
+            .map(|(fd, grant)| (fd, grant.dir, grant.file))
     }
 }
 

@@ -30,6 +30,11 @@ impl Table {
         self.slots.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::BADF)
     }
 
+    /// Every open descriptor.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Descriptor> {
+        self.slots.iter().flatten()
+    }
+
     /// Fails if no descriptor can be added. Asked before the host opens anything.
     pub(crate) fn check_room(&self) -> Result<(), Errno> {
         if self.open < self.limit { Ok(()) } else { Err(Errno::NFILE) }
