@@ -16,6 +16,7 @@
   (global $exist i32 (i32.const 20))
   (global $inval i32 (i32.const 28))
   (global $noent i32 (i32.const 44))
+  (global $notdir i32 (i32.const 54))
   (global $perm i32 (i32.const 63))
   (global $notcapable i32 (i32.const 76))
   (data (i32.const 1024) "file")
@@ -29,6 +30,9 @@
   (data (i32.const 1066) "again")
   (data (i32.const 1071) "../new")
   (data (i32.const 1077) "../file")
+  (data (i32.const 1084) "file/")
+  (data (i32.const 1089) "dir/")
+  (data (i32.const 1093) "link/")
 
   ;; Ends with the number of the step when it did not give what it should.
   (func $check (param $step i32) (param $want i32) (param $got i32)
@@ -94,4 +98,15 @@
         (i32.const 3) (i32.const 1052) (i32.const 3) (; "new" ;)))
     (call $check (i32.const 19) (global.get $badf)
       (call $path_link (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 4) (; "file" ;)
-        (i32.const 99) (i32.const 1052) (i32.const 3) (; "new" ;)))))
+        (i32.const 99) (i32.const 1052) (i32.const 3) (; "new" ;)))
+
+    ;; A slash behind the new name means a directory: what else has it, is refused as such.
+    (call $check (i32.const 20) (global.get $notdir)
+      (call $path_link (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 4) (; "file" ;)
+        (i32.const 3) (i32.const 1084) (i32.const 5) (; "file/" ;)))
+    (call $check (i32.const 21) (global.get $exist)
+      (call $path_link (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 4) (; "file" ;)
+        (i32.const 3) (i32.const 1089) (i32.const 4) (; "dir/" ;)))
+    (call $check (i32.const 22) (global.get $noent)
+      (call $path_link (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 4) (; "file" ;)
+        (i32.const 3) (i32.const 1093) (i32.const 5) (; "link/" ;)))))

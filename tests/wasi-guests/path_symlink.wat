@@ -1,6 +1,8 @@
-;; Links are made, also to nothing, but never to an absolute path.
+;; Links are made, also to nothing, but never to an absolute path. A name with a slash behind
+;; it means a directory, whatever was asked of it.
 ;; dir: /
 ;; file: file data
+;; file: dir/other x
 ;; exit: 0
 (module
   (import "wasi_snapshot_preview1" "path_symlink"
@@ -12,6 +14,7 @@
   (global $badf i32 (i32.const 8))
   (global $exist i32 (i32.const 20))
   (global $noent i32 (i32.const 44))
+  (global $notdir i32 (i32.const 54))
   (global $perm i32 (i32.const 63))
   (global $notcapable i32 (i32.const 76))
   (data (i32.const 1024) "file")
@@ -26,6 +29,10 @@
   (data (i32.const 1076) "../new")
   (data (i32.const 1082) "../../secret")
   (data (i32.const 1094) "out")
+  (data (i32.const 1097) "file//")
+  (data (i32.const 1103) "dir/")
+  (data (i32.const 1107) "link/")
+  (data (i32.const 1112) "nothing/")
 
   ;; Ends with the number of the step when it did not give what it should.
   (func $check (param $step i32) (param $want i32) (param $got i32)
@@ -83,4 +90,21 @@
         (i32.const 64)))
     (call $check (i32.const 15) (global.get $badf)
       (call $path_symlink (i32.const 1024) (i32.const 4) (; "file" ;) (i32.const 99)
-        (i32.const 1062) (i32.const 3) (; "new" ;)))))
+        (i32.const 1062) (i32.const 3) (; "new" ;)))
+
+    ;; What is in the way of a name with a slash is only "there" if it is a directory.
+    (call $check (i32.const 16) (global.get $notdir)
+      (call $path_symlink (i32.const 1024) (i32.const 4) (; "file" ;) (i32.const 3)
+        (i32.const 1097) (i32.const 5) (; "file/" ;)))
+    (call $check (i32.const 17) (global.get $notdir)
+      (call $path_symlink (i32.const 1024) (i32.const 4) (; "file" ;) (i32.const 3)
+        (i32.const 1097) (i32.const 6) (; "file//" ;)))
+    (call $check (i32.const 18) (global.get $exist)
+      (call $path_symlink (i32.const 1024) (i32.const 4) (; "file" ;) (i32.const 3)
+        (i32.const 1103) (i32.const 4) (; "dir/" ;)))
+    (call $check (i32.const 19) (global.get $notdir)
+      (call $path_symlink (i32.const 1024) (i32.const 4) (; "file" ;) (i32.const 3)
+        (i32.const 1107) (i32.const 5) (; "link/" ;)))
+    (call $check (i32.const 20) (global.get $noent)
+      (call $path_symlink (i32.const 1024) (i32.const 4) (; "file" ;) (i32.const 3)
+        (i32.const 1112) (i32.const 8) (; "nothing/" ;)))))

@@ -235,6 +235,19 @@ impl Walk {
         }
     }
 
+    /// Why an entry cannot be made under a name that is taken. Slashes after the name
+    /// demand a directory: anything else there is refused as such, not as existing.
+    #[cold]
+    pub(crate) fn name_taken(self, base: BorrowedFd<'_>, path: &[u8]) -> Errno {
+        if !Split::new(path).has_slash() {
+            return Errno::EXIST;
+        }
+        match self.open_path(base, path, OFlags::DIRECTORY, true) {
+            Ok(_) => Errno::EXIST,
+            Err(not_a_directory) => not_a_directory,
+        }
+    }
+
     /// Finds the entry at the end of all symbolic links.
     pub(crate) fn entry_followed<'d>(
         self,

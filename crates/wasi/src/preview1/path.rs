@@ -16,6 +16,7 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, Mode, OFlags, linkat, mkdirat, readlinkat_raw, renameat, symlinkat, unlinkat,
 };
+use rustix::io::Errno as Host;
 use std::mem::MaybeUninit;
 
 /// What new files and directories may be for, before the host's `umask`.
@@ -129,10 +130,16 @@ pub fn path_link(
     };
     match cx.walk.place(new_base, new_path)? {
         Place::Entry(new_dir, new_name) => {
-            Ok(linkat(old_dir, old_name, new_dir, new_name, AtFlags::empty())?)
+            linkat(old_dir, old_name, new_dir, new_name, AtFlags::empty())
+                .map_err(|error| not_made(cx.walk, new_base, new_path, error))
         }
         Place::Dot | Place::DotDot => Err(Errno::EXIST),
     }
+}
+
+/// What the guest is told when the host did not make a link called `path`.
+fn not_made(walk: Walk, base: BorrowedFd<'_>, path: &[u8], error: Host) -> Errno {
+    if error == Host::EXIST { walk.name_taken(base, path) } else { Errno::from(error) }
 }
 
 /// Whether an entry may go from one directory to the other.
@@ -349,7 +356,9 @@ pub fn path_symlink(
     let path = guest_path(mem, new_path, new_path_len)?;
     grant.may_mutate()?;
     match cx.walk.place(base, path)? {
-        Place::Entry(dir, name) => Ok(symlinkat(target, dir, name)?),
+        Place::Entry(dir, name) => {
+            symlinkat(target, dir, name).map_err(|error| not_made(cx.walk, base, path, error))
+        }
         Place::Dot | Place::DotDot => Err(Errno::EXIST),
     }
 }
