@@ -4,45 +4,57 @@
 
 use crate::input::{self, Input};
 use crate::load;
-use crate::options::{Invocation, Opt};
+use crate::options::Making;
 use crate::output;
 use crate::report::Failure;
-use crate::settings::{Settings, asked_group};
 use crate::text::shown;
+use clap::{Args, ValueHint};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Compiles a module to a file.
-pub(crate) fn main(invocation: &Invocation) -> Result<u8, Failure> {
-    if let Some(group) = asked_group(invocation) {
-        output::text(&group.help())?;
-        return Ok(0);
-    }
-    let file = invocation.operand()?;
-    let settings = Settings::of(invocation)?;
-    let input = input::read(file)?;
-    let target = target(invocation, &input)?;
-    let engine = load::engine(&settings)?;
-    let module = load::compile(&engine, &input)?;
-    let bytes = module.serialize().map_err(|error| Failure::engine(&error, &input.shown))?;
-    match target {
-        None => output::bytes(&bytes)?,
-        Some(path) => write_whole(&path, &bytes).map_err(|error| {
-            let path = shown(&path.to_string_lossy());
-            Failure::error(format!("cannot write {path}: {error}"))
-        })?,
-    }
-    Ok(0)
+/// Compile to an artifact (.cwasm) that `run` accepts
+#[derive(Args, Debug)]
+pub(crate) struct Compile {
+    /// Where the artifact goes; `-` for standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    making: Making,
+    /// The module, binary or text; `-` for standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    file: OsString,
 }
 
-/// Where the artifact goes; `None` is standard output.
-fn target(invocation: &Invocation, input: &Input) -> Result<Option<PathBuf>, Failure> {
-    match (invocation.value(Opt::Output), &input.path) {
-        (Some(name), _) if name == "-" => Ok(None),
-        (Some(name), _) => Ok(Some(name.into())),
-        (None, Some(path)) if path.file_name().is_some() => Ok(Some(path.with_extension("cwasm"))),
-        (None, _) => Err(Failure::usage("say where the artifact goes: --output FILE")),
+impl Compile {
+    pub(crate) fn main(&self) -> Result<u8, Failure> {
+        let settings = self.making.settings()?;
+        let input = input::read(&self.file)?;
+        let target = self.target(&input)?;
+        let engine = load::engine(&settings)?;
+        let module = load::compile(&engine, &input)?;
+        let bytes = module.serialize().map_err(|error| Failure::engine(&error, &input.shown))?;
+        match target {
+            None => output::bytes(&bytes)?,
+            Some(path) => write_whole(&path, &bytes).map_err(|error| {
+                let path = shown(&path.to_string_lossy());
+                Failure::error(format!("cannot write {path}: {error}"))
+            })?,
+        }
+        Ok(0)
+    }
+
+    /// Where the artifact goes; `None` is standard output.
+    fn target(&self, input: &Input) -> Result<Option<PathBuf>, Failure> {
+        match (&self.output, &input.path) {
+            (Some(path), _) if path == "-" => Ok(None),
+            (Some(path), _) => Ok(Some(path.clone())),
+            (None, Some(path)) if path.file_name().is_some() => {
+                Ok(Some(path.with_extension("cwasm")))
+            }
+            (None, _) => Err(Failure::usage("say where the artifact goes: --output FILE")),
+        }
     }
 }
 

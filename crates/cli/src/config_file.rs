@@ -20,13 +20,12 @@ use crate::knobs::Group;
 use crate::report::Failure;
 use crate::settings::{CacheSettings, Settings};
 use crate::text::{parse_size, shown};
-use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Reads the file that is named, or the user's own where there is one.
-pub(crate) fn read(named: Option<&OsStr>, settings: &mut Settings) -> Result<(), Failure> {
+pub(crate) fn read(named: Option<&Path>, settings: &mut Settings) -> Result<(), Failure> {
     let Some(path) = named.map(PathBuf::from).or_else(default_path) else { return Ok(()) };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,

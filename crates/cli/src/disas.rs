@@ -2,52 +2,75 @@
 
 use crate::input;
 use crate::load;
-use crate::options::{Invocation, Opt};
+use crate::options::Making;
 use crate::output;
 use crate::report::Failure;
 use crate::sections::function_names;
-use crate::settings::{Settings, asked_group};
 use crate::text::{harmless, nearest, shown};
+use clap::{Args, ValueHint};
 use selkie_compile::{CompileError, CompileUnit};
 use selkie_module::decode::decode;
 use selkie_module::{DefinedFuncIndex, EntityIndex, FuncIndex, ParsedModule};
 use selkie_optimizing::OptimizingCompiler;
+use std::ffi::OsString;
 
-/// Shows one function or all.
-pub(crate) fn main(invocation: &Invocation) -> Result<u8, Failure> {
-    if let Some(group) = asked_group(invocation) {
-        output::text(&group.help())?;
-        return Ok(0);
+/// Show the code made of functions
+#[derive(Args, Debug)]
+pub(crate) struct Disas {
+    /// Show one function only
+    #[arg(long, value_name = "INDEX|NAME")]
+    function: Option<String>,
+    /// Show Cranelift's intermediate form instead of machine code
+    #[arg(long, conflicts_with = "walk")]
+    clif: bool,
+    /// Show what the compiler's walk decided instead of machine code
+    #[arg(long)]
+    walk: bool,
+    #[command(flatten)]
+    making: Making,
+    /// The module, binary or text; `-` for standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    file: OsString,
+}
+
+impl Disas {
+    pub(crate) fn main(&self) -> Result<u8, Failure> {
+        let settings = self.making.settings()?;
+        let input = input::read(&self.file)?;
+        let label = input.shown.clone();
+        let bytes = input.into_binary()?;
+        let engine = load::engine(&settings)?;
+        selkie::Module::validate(&engine, &bytes).map_err(|e| Failure::engine(&e, &label))?;
+        let features = settings.config.features();
+        let module = decode(&bytes, features)
+            .map_err(|error| Failure::error(format!("{label}: {error}")))?;
+        let names = Names::of(&module);
+        let functions = match &self.function {
+            Some(wanted) => vec![names.find(wanted, &module)?],
+            None => (0..module.functions.len()).map(DefinedFuncIndex::new).collect(),
+        };
+        let unit = CompileUnit::new(&module, &bytes, features, settings.tuning.clone());
+        let printer = self.printer()?;
+        for function in functions {
+            let index = module.info.func_index(function);
+            let name =
+                names.of_function(index).map_or(String::new(), |name| format!(" {}", shown(name)));
+            let body = printer.print(&unit, function).map_err(|error| {
+                Failure::error(format!("{label}: function {}: {error}", index.0))
+            })?;
+            let body = harmless(body.trim_end());
+            output::text(&format!("function {}{name}\n{body}\n\n", index.0))?;
+        }
+        Ok(0)
     }
-    let file = invocation.operand()?;
-    let wanted = invocation.text(Opt::Function)?;
-    let settings = Settings::of(invocation)?;
-    let input = input::read(file)?;
-    let label = input.shown.clone();
-    let bytes = input.into_binary()?;
-    let engine = load::engine(&settings)?;
-    selkie::Module::validate(&engine, &bytes).map_err(|e| Failure::engine(&e, &label))?;
-    let features = settings.config.features();
-    let module =
-        decode(&bytes, features).map_err(|error| Failure::error(format!("{label}: {error}")))?;
-    let names = Names::of(&module);
-    let functions = match wanted {
-        Some(wanted) => vec![names.find(wanted, &module)?],
-        None => (0..module.functions.len()).map(DefinedFuncIndex::new).collect(),
-    };
-    let unit = CompileUnit::new(&module, &bytes, features, settings.tuning.clone());
-    let printer = Printer::of(invocation)?;
-    for function in functions {
-        let index = module.info.func_index(function);
-        let name =
-            names.of_function(index).map_or(String::new(), |name| format!(" {}", shown(name)));
-        let body = printer
-            .print(&unit, function)
-            .map_err(|error| Failure::error(format!("{label}: function {}: {error}", index.0)))?;
-        let body = harmless(body.trim_end());
-        output::text(&format!("function {}{name}\n{body}\n\n", index.0))?;
+
+    fn printer(&self) -> Result<Printer, Failure> {
+        if self.walk {
+            return Ok(Printer::Walk);
+        }
+        let kind = if self.clif { Printer::Clif } else { Printer::Assembly };
+        OptimizingCompiler::new().map(kind).map_err(Failure::error)
     }
-    Ok(0)
 }
 
 /// What is printed of a function.
@@ -58,17 +81,6 @@ enum Printer {
 }
 
 impl Printer {
-    fn of(invocation: &Invocation) -> Result<Printer, Failure> {
-        match (invocation.has(Opt::Walk), invocation.has(Opt::Clif)) {
-            (true, true) => Err(Failure::usage("--walk and --clif cannot be shown together")),
-            (true, false) => Ok(Printer::Walk),
-            (false, true) => OptimizingCompiler::new().map(Printer::Clif).map_err(Failure::error),
-            (false, false) => {
-                OptimizingCompiler::new().map(Printer::Assembly).map_err(Failure::error)
-            }
-        }
-    }
-
     fn print(
         &self,
         unit: &CompileUnit<'_>,

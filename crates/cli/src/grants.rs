@@ -3,15 +3,29 @@
 //! Invariant: without a flag a program has its standard streams, its arguments, clocks and
 //! random numbers, and nothing else. What `--dry-run` prints is what would be given.
 
-use crate::options::{Invocation, Opt};
 use crate::report::Failure;
 use crate::settings::WasiSettings;
 use crate::text::shown;
+use clap::{Args, ValueHint};
 use selkie::wasi::{DirPerms, FilePerms, PathWalk, Stdin, WasiCtx, WasiCtxBuilder};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// The options that give something.
+#[derive(Args, Debug)]
+pub(crate) struct GrantOptions {
+    /// Grant a directory, HOST[::GUEST][:ro], under the name GUEST; `:ro` for reading only
+    #[arg(long, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
+    dir: Vec<OsString>,
+    /// Set a variable for the program; without VALUE, pass ours on
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// What the program sees as its own name
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    argv0: Option<String>,
+}
 
 /// A directory to give.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +50,13 @@ impl Grants {
     /// # Errors
     /// A grant cannot be understood; something is not UTF-8, which WASI's strings are.
     pub(crate) fn of(
-        invocation: &Invocation,
+        options: &GrantOptions,
         settings: &WasiSettings,
         program: &OsStr,
         args: &[OsString],
     ) -> Result<Grants, Failure> {
-        let name = match invocation.text(Opt::Argv0)? {
-            Some(name) => name.to_string(),
+        let name = match &options.argv0 {
+            Some(name) => name.clone(),
             None => {
                 let name = Path::new(program).file_name().unwrap_or(program);
                 name.to_string_lossy().into_owned()
@@ -55,8 +69,8 @@ impl Grants {
             };
             all.push(arg.to_string());
         }
-        let dirs = invocation.values(Opt::Dir).map(DirGrant::parse).collect::<Result<_, _>>()?;
-        Ok(Grants { args: all, dirs, env: environment(invocation, settings)? })
+        let dirs = options.dir.iter().map(|dir| DirGrant::parse(dir)).collect::<Result<_, _>>()?;
+        Ok(Grants { args: all, dirs, env: environment(&options.env, settings)? })
     }
 
     /// Whether any directory is given.
@@ -134,7 +148,7 @@ fn none(text: &mut String, is_empty: bool) {
 }
 
 fn environment(
-    invocation: &Invocation,
+    given: &[String],
     settings: &WasiSettings,
 ) -> Result<Vec<(String, String)>, Failure> {
     let mut env = Vec::new();
@@ -146,13 +160,10 @@ fn environment(
             }
         }
     }
-    for given in invocation.values(Opt::Env) {
-        let Some(given) = given.to_str() else {
-            return Err(Failure::usage("--env: the variable is not UTF-8"));
-        };
+    for given in given {
         let (name, value) = match given.split_once('=') {
             Some((name, value)) => (name, Some(value.to_string())),
-            None => (given, std::env::var(given).ok()),
+            None => (given.as_str(), std::env::var(given).ok()),
         };
         if name.is_empty() {
             return Err(Failure::usage("--env needs NAME[=VALUE]"));

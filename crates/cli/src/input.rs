@@ -1,7 +1,7 @@
 //! Reading what is to be run or looked at: a file or standard input, of the right kind.
 
-use crate::command::Command;
 use crate::kinds::{HEAD_BYTES, Kind, kind};
+use crate::options;
 use crate::report::Failure;
 use crate::text::{nearest, shown};
 use std::ffi::OsStr;
@@ -117,7 +117,9 @@ fn cannot_read(name: &OsStr, label: &str, error: &std::io::Error) -> Failure {
     if error.kind() != ErrorKind::NotFound {
         return failure;
     }
-    let words = Command::ALL.iter().map(|command| command.word());
+    let mut definition = options::definition();
+    definition.build();
+    let words = definition.get_subcommands().map(|command| command.get_name());
     let name = name.to_string_lossy();
     match nearest(&name, words).filter(|_| !name.contains(['.', '/'])) {
         Some(word) => failure.hint(&format!("did you mean the command `{word}`?")),

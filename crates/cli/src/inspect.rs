@@ -3,16 +3,17 @@
 use crate::imports;
 use crate::input::{self, Content, Input};
 use crate::load;
-use crate::options::{Invocation, Opt};
+use crate::options::Making;
 use crate::output;
 use crate::report::Failure;
 use crate::sections::{Section, features_used, sections};
-use crate::settings::{Settings, asked_group};
 use crate::text::{harmless, shown};
+use clap::{Args, ValueHint};
 use selkie::{Engine, Module};
 use selkie_module::decode::decode;
 use selkie_module::{EntityType, ModuleInfo, TypeRef};
 use serde::Serialize;
+use std::ffi::OsString;
 use std::fmt::Write;
 
 /// Everything that is shown.
@@ -54,36 +55,53 @@ struct Grant {
     flag: &'static str,
 }
 
-/// Shows a module or an artifact.
-pub(crate) fn main(invocation: &Invocation) -> Result<u8, Failure> {
-    if let Some(group) = asked_group(invocation) {
-        output::text(&group.help())?;
-        return Ok(0);
-    }
-    let file = invocation.operand()?;
-    let settings = Settings::of(invocation)?;
-    let input = input::read(file)?;
-    let engine = load::engine(&settings)?;
-    if invocation.has(Opt::CodeSize) {
-        let module = load::module(&engine, &input, &settings)?;
-        output::line(&module.code_bytes().to_string())?;
-        return Ok(0);
-    }
-    let label = input.shown.clone();
-    let report = match &input.content {
-        Content::Artifact(_) | Content::ArtifactFile => {
-            of_artifact(&load::module(&engine, &input, &settings)?)
+/// Show imports, exports, features, sizes and needed grants
+#[derive(Args, Debug)]
+pub(crate) struct Inspect {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Print the bytes of machine code and nothing else
+    #[arg(long)]
+    code_size: bool,
+    /// Neither look for compiled code in the cache nor keep it there
+    #[arg(long)]
+    no_cache: bool,
+    #[command(flatten)]
+    making: Making,
+    /// A module, binary or text, or an artifact; `-` for standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    file: OsString,
+}
+
+impl Inspect {
+    pub(crate) fn main(&self) -> Result<u8, Failure> {
+        let mut settings = self.making.settings()?;
+        settings.cache.enabled &= !self.no_cache;
+        let input = input::read(&self.file)?;
+        let engine = load::engine(&settings)?;
+        if self.code_size {
+            let module = load::module(&engine, &input, &settings)?;
+            output::line(&module.code_bytes().to_string())?;
+            return Ok(0);
         }
-        Content::Module(_) | Content::Text(_) => of_module(&engine, input)?,
-    };
-    if invocation.has(Opt::Json) {
-        let json = serde_json::to_string_pretty(&report);
-        let json = json.map_err(|error| Failure::error(format!("cannot make JSON: {error}")))?;
-        output::line(&json)?;
-    } else {
-        output::text(&format!("{label}: {}", for_people(&report)))?;
+        let label = input.shown.clone();
+        let report = match &input.content {
+            Content::Artifact(_) | Content::ArtifactFile => {
+                of_artifact(&load::module(&engine, &input, &settings)?)
+            }
+            Content::Module(_) | Content::Text(_) => of_module(&engine, input)?,
+        };
+        if self.json {
+            let json = serde_json::to_string_pretty(&report);
+            let json =
+                json.map_err(|error| Failure::error(format!("cannot make JSON: {error}")))?;
+            output::line(&json)?;
+        } else {
+            output::text(&format!("{label}: {}", for_people(&report)))?;
+        }
+        Ok(0)
     }
-    Ok(0)
 }
 
 fn of_module(engine: &Engine, input: Input) -> Result<Report, Failure> {

@@ -3,7 +3,6 @@
 //! The configuration file has the same names, one section for a group. The proposals of `-W` are
 //! those of the engine's own table.
 
-use crate::options::Opt;
 use crate::report::Failure;
 use crate::settings::Settings;
 use crate::text::{nearest, parse_size, shown};
@@ -39,7 +38,6 @@ pub(crate) struct Choice {
 /// A group of choices.
 #[derive(Debug)]
 pub(crate) struct Group {
-    pub(crate) option: Opt,
     pub(crate) letter: char,
     /// Its section in the configuration file.
     pub(crate) section: &'static str,
@@ -118,33 +116,29 @@ fn all_features(on: bool) -> Features {
 }
 
 impl Group {
+    pub(crate) const WASM: Group = Group {
+        letter: 'W',
+        section: "wasm",
+        about: "proposals and limits",
+        choices: WASM,
+        has_features: true,
+    };
+    pub(crate) const OPTIMIZE: Group = Group {
+        letter: 'O',
+        section: "optimize",
+        about: "how code is made",
+        choices: OPTIMIZE,
+        has_features: false,
+    };
+    pub(crate) const WASI: Group = Group {
+        letter: 'S',
+        section: "wasi",
+        about: "streams, sockets and the rest of WASI",
+        choices: WASI,
+        has_features: false,
+    };
     /// Every group.
-    pub(crate) const ALL: &'static [Group] = &[
-        Group {
-            option: Opt::Wasm,
-            letter: 'W',
-            section: "wasm",
-            about: "proposals and limits",
-            choices: WASM,
-            has_features: true,
-        },
-        Group {
-            option: Opt::Optimize,
-            letter: 'O',
-            section: "optimize",
-            about: "how code is made",
-            choices: OPTIMIZE,
-            has_features: false,
-        },
-        Group {
-            option: Opt::Wasi,
-            letter: 'S',
-            section: "wasi",
-            about: "streams, sockets and the rest of WASI",
-            choices: WASI,
-            has_features: false,
-        },
-    ];
+    pub(crate) const ALL: &'static [Group] = &[Group::WASM, Group::OPTIMIZE, Group::WASI];
 
     /// Applies `NAME` or `NAME=VALUE`.
     pub(crate) fn apply(&self, given: &str, settings: &mut Settings) -> Result<(), Failure> {

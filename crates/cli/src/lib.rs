@@ -1,11 +1,11 @@
 //! The command line of Selkie, as a library that the binary and the project's tests share.
 //!
 //! ```text
-//! arguments ──► options (tables, parser) ──► settings (configuration file, -W -O -S) ──► a command
-//!                    │                                                                     │
-//!                    ├─ help, completions                            input ──► load (cache, compiler)
-//!                    └─ refusals: status 2                                        ▼
-//!                                                         run · compile · validate · inspect · …
+//! arguments ──► options ──► a command ──► settings (configuration file, -W -O -S)
+//!                  │                          │
+//!                  ├─ help, version           └─► input ──► load (cache, compiler)
+//!                  └─ refusals: status 2                          ▼
+//!                                              run · compile · validate · inspect · …
 //! ```
 //!
 //! Everything that can fail ends in one [`report::Failure`], which `main` prints; nothing else
@@ -13,13 +13,11 @@
 #![deny(unsafe_code)] // allowed in `trusted` only
 
 mod cache;
-mod command;
 mod compile;
 mod completions;
 mod config_file;
 mod disas;
 mod grants;
-mod help;
 mod imports;
 mod input;
 mod inspect;
@@ -41,38 +39,48 @@ mod validate;
 pub mod wall;
 pub mod wast;
 
-use command::Command;
-use options::Invocation;
+use clap::error::ErrorKind;
+use options::Command;
 use report::Failure;
 use std::ffi::OsString;
 
 /// Runs one command line (without the program's name) and answers the exit status.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
-    match dispatch(args.into_iter().collect()) {
-        Ok(status) => status,
-        Err(failure) => failure.report(),
+    let done = match options::parse(&args.into_iter().collect::<Vec<_>>()) {
+        Ok(command) => execute(&command),
+        Err(error) => explain(&error),
+    };
+    done.unwrap_or_else(|failure| failure.report())
+}
+
+fn execute(command: &Command) -> Result<u8, Failure> {
+    match command {
+        Command::Run(run) => run.main(),
+        Command::Compile(compile) => compile.main(),
+        Command::Validate(validate) => validate.main(),
+        Command::Wast(wast) => wast.main(),
+        Command::Inspect(inspect) => inspect.main(),
+        Command::Disas(disas) => disas.main(),
+        Command::Completions(completions) => completions.main(),
+        Command::Version => {
+            output::text(&options::definition().render_version())?;
+            Ok(0)
+        }
     }
 }
 
-fn dispatch(args: Vec<OsString>) -> Result<u8, Failure> {
-    let invocation = options::parse(args)?;
-    if invocation.wants_help() {
-        return help::command(invocation.command);
+/// Prints what was asked for instead of a command, or says what is wrong.
+fn explain(error: &clap::Error) -> Result<u8, Failure> {
+    let text = error.render().to_string();
+    // Failures have their prefix added, and help has none.
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        | ErrorKind::DisplayVersion => {
+            output::text(text)?;
+            Ok(0)
+        }
+        _ => Err(Failure::usage(text.trim_end())),
     }
-    match invocation.command {
-        Command::Run => run::main(&invocation),
-        Command::Compile => compile::main(&invocation),
-        Command::Validate => validate::main(&invocation),
-        Command::Wast => scripts::main(&invocation),
-        Command::Inspect => inspect::main(&invocation),
-        Command::Disas => disas::main(&invocation),
-        Command::Completions => completions::main(&invocation),
-        Command::Help => help::main(&invocation),
-        Command::Version => version(&invocation),
-    }
-}
-
-fn version(_: &Invocation) -> Result<u8, Failure> {
-    output::line(concat!("selkie ", env!("CARGO_PKG_VERSION")))?;
-    Ok(0)
 }

@@ -3,6 +3,7 @@
 use crate::output::note;
 use crate::text::harmless;
 use selkie::ErrorKind;
+use std::borrow::Cow;
 
 /// Status after a trap, as a shell shows an aborted program.
 pub(crate) const STATUS_TRAP: u8 = 134;
@@ -10,6 +11,9 @@ pub(crate) const STATUS_TRAP: u8 = 134;
 pub(crate) const STATUS_USAGE: u8 = 2;
 /// Status of any other error.
 pub(crate) const STATUS_ERROR: u8 = 1;
+
+/// Characters of a line that are shown at most.
+const LINE_CHARS: usize = 2000;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -65,8 +69,17 @@ impl Failure {
     /// Prints it and answers the exit status.
     pub(crate) fn report(&self) -> u8 {
         if !self.message.is_empty() {
-            note(&format!("error: {}", harmless(&self.message)));
+            let lines: Vec<_> = self.message.lines().map(shortened).collect();
+            note(&format!("error: {}", harmless(&lines.join("\n"))));
         }
         self.status
+    }
+}
+
+/// A line without what nobody reads: arguments and names may have megabytes.
+fn shortened(line: &str) -> Cow<'_, str> {
+    match line.char_indices().nth(LINE_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]).into(),
+        None => line.into(),
     }
 }

@@ -1,44 +1,81 @@
 //! `selkie run`: loads a program, gives it what was granted, runs it, and ends as it did.
 
-use crate::grants::Grants;
+use crate::grants::{GrantOptions, Grants};
 use crate::imports::{self, explain_unknown};
 use crate::input::{self, Input};
 use crate::invoke;
+use crate::knobs::Group;
 use crate::load;
-use crate::options::{Invocation, Opt};
+use crate::options::Making;
 use crate::output::{self, note};
 use crate::report::Failure;
-use crate::settings::{Settings, asked_group};
+use crate::settings::Settings;
 use crate::text::{shown, some_of};
 use crate::wall::{self, Demand};
+use clap::{Parser, ValueHint};
 use selkie::wasi::{Exit, WasiCtx, add_to_linker};
 use selkie::{Engine, Instance, Linker, Module, Store};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::mem::ManuallyDrop;
 
-/// Runs a program and answers its exit status.
-pub(crate) fn main(invocation: &Invocation) -> Result<u8, Failure> {
-    if let Some(group) = asked_group(invocation) {
-        output::text(&group.help())?;
-        return Ok(0);
+/// Run a program (the command when none is named)
+#[derive(Debug, Parser)]
+#[command(
+    no_binary_name = true,
+    args_override_self = true,
+    override_usage = "selkie [run] [OPTION]... FILE [ARG]...",
+    after_help = NOTES
+)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    grants: GrantOptions,
+    /// Call the export NAME with the arguments as its parameters and print its results
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    invoke: Option<String>,
+    /// Print what the program would be given, and do not run it
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    making: Making,
+    /// Streams, sockets and the rest of WASI; `-S help` lists the choices
+    #[arg(short = 'S', long, value_name = "NAME[=VALUE]", value_parser = &Group::WASI)]
+    #[arg(hide_possible_values = true)]
+    wasi: Vec<String>,
+    /// Neither look for compiled code in the cache nor keep it there
+    #[arg(long)]
+    no_cache: bool,
+    /// The program, and its arguments, which are passed on as they are
+    #[arg(required = true, trailing_var_arg = true, value_name = "FILE")]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) program: Vec<OsString>,
+}
+
+const NOTES: &str = "\
+Exit status: the program's own; 134 after a trap, 2 for a wrong command line, 1 for other errors.
+Compiled code is kept in $XDG_CACHE_HOME/selkie (or ~/.cache/selkie), which is cleaned by itself.";
+
+impl Run {
+    /// Runs the program and answers its exit status.
+    pub(crate) fn main(&self) -> Result<u8, Failure> {
+        let Some((file, args)) = self.program.split_first() else {
+            return Err(Failure::usage("no program is named; see `selkie help run`"));
+        };
+        let mut settings = self.making.settings()?.with(&Group::WASI, &self.wasi)?;
+        settings.cache.enabled &= !self.no_cache;
+        let invoke = self.invoke.as_deref();
+        // The arguments are the function's parameters then, and no program's.
+        let guest_args = if invoke.is_some() { &[][..] } else { args };
+        let grants = Grants::of(&self.grants, &settings.wasi, file, guest_args)?;
+        let input = input::read(file)?;
+        let engine = load::engine(&settings)?;
+        let module = ManuallyDrop::new(load::module(&engine, &input, &settings)?);
+        if self.dry_run {
+            return dry_run(&grants, &settings, &module);
+        }
+        let program = Program { input: &input, module: &module, settings: &settings };
+        program.run(&engine, &grants, invoke, args)
     }
-    let Some((file, args)) = invocation.operands.split_first() else {
-        return Err(invocation.lacks_operand());
-    };
-    let settings = Settings::of(invocation)?;
-    let invoke = invocation.text(Opt::Invoke)?;
-    // The arguments are the function's parameters then, and no program's.
-    let guest_args = if invoke.is_some() { &[][..] } else { args };
-    let grants = Grants::of(invocation, &settings.wasi, file, guest_args)?;
-    let input = input::read(file)?;
-    let engine = load::engine(&settings)?;
-    let module = ManuallyDrop::new(load::module(&engine, &input, &settings)?);
-    if invocation.has(Opt::DryRun) {
-        return dry_run(&grants, &settings, &module);
-    }
-    let program = Program { input: &input, module: &module, settings: &settings };
-    program.run(&engine, &grants, invoke, args)
 }
 
 fn dry_run(grants: &Grants, settings: &Settings, module: &Module) -> Result<u8, Failure> {

@@ -1,31 +1,37 @@
 //! `selkie wast`: runs scripts and says how many of their assertions hold.
 
 use crate::input;
-use crate::options::Invocation;
+use crate::options::Making;
 use crate::output;
 use crate::report::Failure;
-use crate::settings::{Settings, asked_group};
 use crate::wast::WastRunner;
-use std::ffi::OsStr;
+use clap::{Args, ValueHint};
+use std::ffi::{OsStr, OsString};
 
-/// Runs each script; all are run, whatever happens in one.
-pub(crate) fn main(invocation: &Invocation) -> Result<u8, Failure> {
-    if let Some(group) = asked_group(invocation) {
-        output::text(&group.help())?;
-        return Ok(0);
-    }
-    if invocation.operands.is_empty() {
-        return Err(invocation.lacks_operand());
-    }
-    let settings = Settings::of(invocation)?;
-    let runner = WastRunner::new(&settings.config).map_err(|error| Failure::engine(&error, ""))?;
-    let mut status = 0;
-    for file in &invocation.operands {
-        if let Err(failure) = script(&runner, file) {
-            status = status.max(failure.report());
+/// Run scripts of the official test suite
+#[derive(Args, Debug)]
+pub(crate) struct Wast {
+    #[command(flatten)]
+    making: Making,
+    /// Scripts; `-` for standard input
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<OsString>,
+}
+
+impl Wast {
+    /// Runs each script; all are run, whatever happens in one.
+    pub(crate) fn main(&self) -> Result<u8, Failure> {
+        let settings = self.making.settings()?;
+        let runner =
+            WastRunner::new(&settings.config).map_err(|error| Failure::engine(&error, ""))?;
+        let mut status = 0;
+        for file in &self.files {
+            if let Err(failure) = script(&runner, file) {
+                status = status.max(failure.report());
+            }
         }
+        Ok(status)
     }
-    Ok(status)
 }
 
 fn script(runner: &WastRunner, file: &OsStr) -> Result<(), Failure> {

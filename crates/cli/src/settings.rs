@@ -2,12 +2,11 @@
 
 use crate::config_file;
 use crate::knobs::Group;
-use crate::options::{Invocation, Opt};
 use crate::report::Failure;
 use crate::wall::Demand;
 use selkie::{Config, StoreLimits};
 use selkie_compile::Tuning;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Every choice that is not a grant of `--dir` or `--env`.
 #[derive(Debug)]
@@ -66,26 +65,27 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads the configuration file, then the options.
+    /// Reads the configuration file that is named, or the user's own where there is one.
     ///
     /// # Errors
-    /// The file cannot be read or understood; a name or value of a group is wrong.
-    pub(crate) fn of(invocation: &Invocation) -> Result<Settings, Failure> {
+    /// The file cannot be read or understood.
+    pub(crate) fn of_file(named: Option<&Path>) -> Result<Settings, Failure> {
         let mut settings = Settings::default();
-        config_file::read(invocation.value(Opt::Config), &mut settings)?;
-        for group in Group::ALL {
-            for values in invocation.values(group.option) {
-                let Some(values) = values.to_str() else {
-                    return Err(Failure::usage(format!("-{} is not UTF-8", group.letter)));
-                };
-                for one in values.split(',').filter(|one| !one.is_empty()) {
-                    group.apply(one, &mut settings)?;
-                }
-            }
-        }
-        settings.cache.enabled &= !invocation.has(Opt::NoCache);
+        config_file::read(named, &mut settings)?;
         settings.apply_tuning();
         Ok(settings)
+    }
+
+    /// Adds what the option of a group says: lists of `NAME[=VALUE]`, separated by commas.
+    ///
+    /// # Errors
+    /// A name or a value is wrong.
+    pub(crate) fn with(mut self, group: &Group, lists: &[String]) -> Result<Settings, Failure> {
+        for one in lists.iter().flat_map(|list| list.split(',')).filter(|one| !one.is_empty()) {
+            group.apply(one, &mut self)?;
+        }
+        self.apply_tuning();
+        Ok(self)
     }
 
     fn apply_tuning(&mut self) {
@@ -97,9 +97,4 @@ impl Settings {
             .spectre_checks(self.tuning.spectre_checks)
             .memory_guard_bytes(self.tuning.memory_guard_bytes);
     }
-}
-
-/// The group that a command line asks to list, if any.
-pub(crate) fn asked_group(invocation: &Invocation) -> Option<&'static Group> {
-    Group::ALL.iter().find(|group| invocation.values(group.option).any(|value| value == "help"))
 }

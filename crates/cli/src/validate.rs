@@ -2,30 +2,34 @@
 
 use crate::input;
 use crate::load;
-use crate::options::Invocation;
-use crate::output;
+use crate::options::Reading;
 use crate::report::Failure;
-use crate::settings::{Settings, asked_group};
+use clap::{Args, ValueHint};
 use selkie::{Engine, Module};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
-/// Validates each file; all are looked at, whatever is found in one.
-pub(crate) fn main(invocation: &Invocation) -> Result<u8, Failure> {
-    if let Some(group) = asked_group(invocation) {
-        output::text(&group.help())?;
-        return Ok(0);
-    }
-    if invocation.operands.is_empty() {
-        return Err(invocation.lacks_operand());
-    }
-    let engine = load::engine(&Settings::of(invocation)?)?;
-    let mut status = 0;
-    for file in &invocation.operands {
-        if let Err(failure) = validate(&engine, file) {
-            status = status.max(failure.report());
+/// Check that modules are valid
+#[derive(Args, Debug)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    reading: Reading,
+    /// Modules, binary or text; `-` for standard input
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<OsString>,
+}
+
+impl Validate {
+    /// Validates each file; all are looked at, whatever is found in one.
+    pub(crate) fn main(&self) -> Result<u8, Failure> {
+        let engine = load::engine(&self.reading.settings()?)?;
+        let mut status = 0;
+        for file in &self.files {
+            if let Err(failure) = validate(&engine, file) {
+                status = status.max(failure.report());
+            }
         }
+        Ok(status)
     }
-    Ok(status)
 }
 
 fn validate(engine: &Engine, file: &OsStr) -> Result<(), Failure> {

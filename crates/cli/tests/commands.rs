@@ -62,7 +62,9 @@ fn disas_shows_one_function_or_all_in_three_forms() {
     place.run(&["disas", "--function", "0", "two.wat"]).fails(1, "imported");
     place.run(&["disas", "--function", "9", "two.wat"]).fails(1, "the last is 2");
     place.run(&["disas", "--function", "frist", "two.wat"]).fails(1, "did you mean `first`?");
-    place.run(&["disas", "--walk", "--clif", "two.wat"]).fails(2, "together");
+    place
+        .run(&["disas", "--walk", "--clif", "two.wat"])
+        .fails(2, "'--walk' cannot be used with '--clif'");
 }
 
 #[test]

@@ -57,6 +57,9 @@ fn names_of_files_and_arguments_do_not_either() {
         &["--dir", "\x1b[2J", "x.wat"],
         &["completions", "\x1b[2J"],
         &["help", "\x1b[2J"],
+        &["--dry-run=\x1b[2J", "x.wat"],
+        &["compile", "a", "\x1b[2J"],
+        &["compile", "\u{9b}", "--\u{202e}x=\x1b[2J"],
         &["--config", "\x1b[2J", "x.wat"],
     ] {
         let done = place.run(args);
@@ -123,6 +126,46 @@ fn a_full_standard_output_is_an_error() {
     let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("No space left"));
+}
+
+#[test]
+fn bash_completes_choices_options_commands_and_files() {
+    let place = Place::new("terminal-bash");
+    place.file("bash", place.run(&["completions", "bash"]).ok());
+    place.file("zebra.wasm", "");
+    let completed = |words: &str| {
+        // As readline does: the words, which of them is completed, and the two last ones again.
+        let script = format!(
+            "source ./bash; compopt() {{ :; }}; COMP_WORDS=(selkie {words}); \
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _selkie selkie \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let mut command = std::process::Command::new("bash");
+        let output = command.args(["-c", &script]).current_dir(&place.folder).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (words, wanted) in [
+        ("-W rel", "relaxed-simd\n"),
+        ("-W he", "help\n"),
+        ("-O inl", "inlining\n"),
+        ("-S tcp", "tcp-listen\n"),
+        ("--wasm tail", "tail-call\n"),
+        ("--dir . -W tail", "tail-call\n"),
+        ("compile -O gu", "guard-pages\n"),
+        ("--inv", "--invoke\n"),
+        ("insp", "inspect\n"),
+        ("disas --fu", "--function\n"),
+        ("completions b", "bash\n"),
+        ("--config ze", "zebra.wasm\n"),
+        // Nothing of ours: the shell goes on with the names of files.
+        ("ze", "\n"),
+        ("--dir . ze", "\n"),
+    ] {
+        assert!(completed(words).contains(wanted), "{words}: {:?}", completed(words));
+    }
+    assert!(!completed("-W inl").contains("inlining"));
 }
 
 #[test]
