@@ -160,6 +160,15 @@ fn an_artifact_of_another_configuration_is_refused() {
 }
 
 #[test]
+fn the_fingerprint_names_version_and_sources() {
+    let fingerprint = Engine::default().fingerprint();
+    let build = fingerprint.strip_prefix("selkie ").unwrap().split(';').next().unwrap();
+    let (version, sources) = build.split_once('+').unwrap();
+    assert_eq!(version, env!("CARGO_PKG_VERSION"));
+    assert!(u64::from_str_radix(sources, 16).unwrap() > 0, "{fingerprint}");
+}
+
+#[test]
 fn artifacts_in_files_are_checked_alike() {
     let (engine, bytes) = artifact();
     let scratch = Scratch::new().unwrap();

@@ -106,10 +106,11 @@ impl Engine {
         compile_artifact(self, &to_binary(bytes)?, None)?.serialize(&self.fingerprint())
     }
 
-    /// What must agree for an artifact to be run by this engine: version, target, compiler and
-    /// every choice that shapes code. Also part of the key of cached artifacts.
+    /// What must agree for an artifact to be run by this engine: version, sources, target,
+    /// compiler and every choice that shapes code. Also part of the key of cached artifacts.
     pub fn fingerprint(&self) -> String {
-        let version = env!("CARGO_PKG_VERSION");
+        // Builds of one version may differ in the layouts that code and engine share.
+        let version = concat!(env!("CARGO_PKG_VERSION"), "+", env!("SELKIE_SOURCES"));
         let config = &self.inner.config;
         let compiler = self.tier().as_ref().map_or(std::env::consts::ARCH, |t| &t.fingerprint);
         let (tuning, debug) = (&config.tuning, config.keep_debug_info);
