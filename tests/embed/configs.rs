@@ -115,3 +115,23 @@ fn backtraces_have_as_many_frames_as_asked_for() {
         assert_eq!(error.backtrace().map_or(0, |b| b.frames().len()), expected, "{asked}");
     }
 }
+
+#[test]
+fn the_largest_guard_is_no_small_one() {
+    let text = r#"(module (memory 1) (func (export "f") (param i32) (result i32)
+        local.get 0 i32.load offset=4294967295))"#;
+    let mut config = Config::new();
+    config.memory_guard_bytes(u64::MAX);
+    // More than there is: an error, or a memory that works; never a guard that wrapped to none.
+    let engine = Engine::new(&config).unwrap();
+    assert!(engine.fingerprint().contains("memory guards: 18446744073709486080"));
+    let module = Module::new(&engine, text).unwrap();
+    let mut store = Store::new(&engine, ());
+    match selkie::Instance::new(&mut store, &module, &[]) {
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Limit, "{error}"),
+        Ok(instance) => {
+            let f = instance.get_typed_func::<u32, u32>(&mut store, "f").unwrap();
+            assert!(f.call(&mut store, u32::MAX).unwrap_err().trap().is_some());
+        }
+    }
+}

@@ -72,6 +72,42 @@ fn a_backtrace_names_functions_of_all_instances_and_offsets() {
 }
 
 #[test]
+fn a_frame_stands_at_its_call_also_where_the_next_instruction_traps() {
+    let bytes = wat::parse_str(
+        r#"(module
+            (func $fail (unreachable))
+            (func (export "f") (call $fail) (unreachable)))"#,
+    )
+    .unwrap();
+    let mut config = Config::new();
+    config.inlining(false);
+    let engine = Engine::new(&config).unwrap();
+    let module = Module::new(&engine, &bytes).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+    let error = f.call(&mut store, ()).unwrap_err();
+    let frames = error.backtrace().unwrap().frames();
+    let opcodes: Vec<_> =
+        frames.iter().map(|frame| bytes[frame.module_offset().unwrap() as usize]).collect();
+    assert_eq!(opcodes, [0x00, 0x10], "unreachable, call");
+}
+
+#[test]
+fn frames_that_repeat_are_told_once() {
+    let text = r#"(module (func $down (export "f") (param i32) (result i32)
+        (if (i32.eqz (local.get 0)) (then unreachable))
+        (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1))))))"#;
+    let (mut store, instance) = instantiate(text);
+    let f = instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap();
+    let error = f.call(&mut store, 40).unwrap_err();
+    assert_eq!(error.backtrace().unwrap().frames().len(), 41);
+    let text = error.backtrace().unwrap().to_string();
+    assert!(text.contains("and 39 more of these"), "{text}");
+    assert_eq!(text.matches("down").count(), 2, "{text}");
+}
+
+#[test]
 fn an_inlined_function_still_has_its_frame() {
     let text = r#"(module (memory 1)
         (func $divide (param i32) (result i32) i32.const 100 local.get 0 i32.div_u)

@@ -2,8 +2,8 @@
 //! taken for something else.
 
 use selkie::{
-    Engine, ErrorKind, ExternRef, Func, Global, GlobalType, Instance, Linker, Module, RefType,
-    Store, Table, TableType, Val, ValType,
+    Engine, ErrorKind, ExternRef, ExternType, Func, FuncType, Global, GlobalType, Instance, Linker,
+    Module, RefType, Store, Table, TableType, Val, ValType,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -123,4 +123,24 @@ fn a_host_function_that_returns_a_foreign_value_fails() {
     let instance = Instance::new(&mut b, &module, &[give.into()]).unwrap();
     let f = instance.get_typed_func::<(), i32>(&mut b, "f").unwrap();
     assert!(f.call(&mut b, ()).is_err());
+}
+
+#[test]
+fn types_of_another_engine_match_nothing() {
+    let other = Engine::default();
+    let many: String =
+        (0..200).map(|i| format!("(type (func {}))", "(param i32)".repeat(i))).collect();
+    let text = format!("(module {many} (table (export \"t\") 1 (ref null 150)))");
+    let foreign = Module::new(&other, text).unwrap();
+    let Some(ExternType::Table(ty)) = foreign.get_export("t") else { panic!("no table") };
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, ());
+    let func = Val::from(Func::wrap(&mut store, || ()));
+    let element = ValType::Ref(ty.element);
+    refused("a function in a table", || Table::new(&mut store, ty, func));
+    refused("a function in a global", || {
+        Global::new(&mut store, GlobalType::new(element, true), func)
+    });
+    let takes = Func::new(&mut store, FuncType::new(&engine, [element], []), |_, _, _| Ok(()));
+    refused("an argument", || takes.call(&mut store, &[func], &mut []));
 }

@@ -3,7 +3,7 @@
 use crate::instantiate;
 use selkie::{
     Engine, ErrorKind, Func, Global, GlobalType, IndexType, Instance, Limits, Memory, MemoryType,
-    Module, RefType, Store, Table, TableType, Trap, Val, ValType,
+    Module, RefType, Store, StoreLimits, Table, TableType, Trap, Val, ValType,
 };
 
 fn memory_type(min: u64, max: Option<u64>) -> MemoryType {
@@ -204,4 +204,24 @@ fn values_say_their_type_and_are_read_as_it_only() {
     let wrong = std::panic::catch_unwind(|| Val::I32(7).unwrap_f64()).unwrap_err();
     let message = wrong.downcast_ref::<String>().unwrap();
     assert_eq!(message, "expected F64, found I32(7)");
+}
+
+#[test]
+fn an_instance_that_cannot_be_made_leaves_nothing_behind() {
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, ());
+    let limits =
+        StoreLimits { memory_bytes: 1 << 20, memories: 2, tables: 2, ..Default::default() };
+    store.set_limits(limits);
+    // The tables and the first memory are made before the second memory is too large.
+    let bad = Module::new(&engine, "(module (table 9 funcref) (memory 16) (memory 17))").unwrap();
+    for _ in 0..100 {
+        let error = Instance::new(&mut store, &bad, &[]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    }
+    let good = Module::new(&engine, "(module (table 1 funcref) (memory 1))").unwrap();
+    Instance::new(&mut store, &good, &[]).unwrap();
+    Instance::new(&mut store, &good, &[]).unwrap();
+    let error = Instance::new(&mut store, &good, &[]).unwrap_err();
+    assert!(error.to_string().contains("limit"), "{error}");
 }

@@ -145,25 +145,36 @@ fn an_artifact_of_another_configuration_is_refused() {
     };
     for (name, engine) in [
         ("guard pages", with(|c| c.guard_pages(false))),
-        ("guard size", with(|c| c.memory_guard_bytes(1 << 20))),
-        ("spectre checks", with(|c| c.spectre_checks(false))),
+        ("memory guards", with(|c| c.memory_guard_bytes(1 << 20))),
+        ("Spectre checks", with(|c| c.spectre_checks(false))),
         ("canonical NaNs", with(|c| c.canonical_nans(true))),
-        ("relaxed vectors", with(|c| c.relaxed_simd_deterministic(true))),
-        ("inlining", with(|c| c.inlining(false))),
+        ("deterministic relaxed SIMD", with(|c| c.relaxed_simd_deterministic(true))),
+        ("set of proposals", with(|c| c.wasm_simd(false).wasm_relaxed_simd(false))),
     ] {
         let error = refused(&engine, bytes.clone(), name);
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error}");
+        assert!(error.to_string().contains(name), "{name}: {error}");
     }
-    // What does not shape code does not matter.
-    let engine = with(|c| c.max_wasm_stack_bytes(1 << 20).compile_threads(1).backtrace_frames(3));
-    assert_eq!(runs(&engine, &load(&engine, bytes).unwrap()), 7);
+    // What code and engine do not share does not matter, or only while compiling.
+    for engine in [
+        with(|c| c.max_wasm_stack_bytes(1 << 20).compile_threads(1).backtrace_frames(3)),
+        with(|c| c.inlining(false).debug_info(false)),
+    ] {
+        assert_eq!(runs(&engine, &load(&engine, bytes.clone()).unwrap()), 7);
+    }
+    let plain = Engine::default();
+    for engine in [with(|c| c.inlining(false)), with(|c| c.debug_info(false))] {
+        assert_eq!(engine.fingerprint(), plain.fingerprint());
+        assert_ne!(engine.compile_fingerprint(), plain.compile_fingerprint());
+    }
 }
 
 #[test]
 fn the_fingerprint_names_version_and_sources() {
     let fingerprint = Engine::default().fingerprint();
-    let build = fingerprint.strip_prefix("selkie ").unwrap().split(';').next().unwrap();
-    let (version, sources) = build.split_once('+').unwrap();
+    let build = fingerprint.lines().next().unwrap();
+    let (version, sources) =
+        build.strip_prefix("version of Selkie: ").unwrap().split_once('+').unwrap();
     assert_eq!(version, env!("CARGO_PKG_VERSION"));
     assert!(u64::from_str_radix(sources, 16).unwrap() > 0, "{fingerprint}");
 }

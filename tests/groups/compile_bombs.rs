@@ -4,7 +4,11 @@
 // What a test builds on must be there.
 #![allow(clippy::unwrap_used)]
 
-use selkie::{Config, Engine, ErrorKind, Module};
+use selkie::{Config, Engine, ErrorKind, Features, Module};
+use selkie_compile::text::print_function;
+use selkie_compile::{CompileUnit, Tuning};
+use selkie_module::decode::decode;
+use selkie_module::DefinedFuncIndex;
 use std::time::{Duration, Instant};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataSection, DataSegment, DataSegmentMode, ElementSection,
@@ -159,6 +163,28 @@ fn calls_of_small_functions_do_not_multiply_by_inlining() {
     module.section(&types).section(&functions).section(&code);
     let module = Module::from_binary(&engine(), &module.finish()).unwrap();
     assert!(module.code_bytes() < 1 << 20, "{} bytes of code", module.code_bytes());
+}
+
+#[test]
+fn copies_in_place_stay_in_proportion() {
+    let copies = |count: usize| {
+        let mut text = String::from("(module (memory 1) (func (param i32)");
+        for _ in 0..count {
+            text += "(memory.copy (local.get 0) (i32.const 0) (i32.const 128))";
+        }
+        let bytes = wat::parse_str(text + "))").unwrap();
+        let module = decode(&bytes, Features::default()).unwrap();
+        let unit = CompileUnit::new(&module, &bytes, Features::default(), Tuning::default());
+        let walk = print_function(&unit, DefinedFuncIndex::new(0)).unwrap();
+        let in_place = walk.lines().filter(|line| line.trim_start().starts_with("copy ")).count();
+        let calls = walk.lines().filter(|line| line.contains("entry memory_copy")).count();
+        assert_eq!(in_place + calls, count);
+        in_place
+    };
+    assert_eq!(copies(30), 30);
+    // A copy takes eleven bytes of the body, and each byte of it allows four in place.
+    let many = copies(10_000);
+    assert!((3_000..4_000).contains(&many), "{many} copies in place");
 }
 
 fn many_functions(count: u32) -> Vec<u8> {

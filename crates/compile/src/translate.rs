@@ -36,6 +36,8 @@ pub struct Translator<'u, 'a, E: Emitter> {
     bodies: Vec<Body<E>>,
     positions: Positions,
     inline_budget_bytes: u64,
+    /// Bytes that may still be copied and filled in place of calls.
+    in_place_bytes: u64,
     /// What the last operator pushed, if it was an integer constant.
     constant_on_top: Option<u64>,
     /// Values that labels carry, all labels together.
@@ -73,6 +75,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             bodies: Vec::new(),
             positions: Positions::default(),
             inline_budget_bytes: 0,
+            in_place_bytes: 0,
             constant_on_top: None,
             carried_values: 0,
             scratch: Vec::new(),
@@ -92,6 +95,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
         let ty = self.unit.info.func_type(self.unit.info.func_index(func));
         let range = source.body.range();
         self.inline_budget_bytes = InlinePlan::budget_bytes(range.end - range.start);
+        self.in_place_bytes = memory::in_place_bytes(range.end - range.start);
         let mut params = std::mem::take(&mut self.scratch);
         self.emitter.begin(ty, &mut params);
         self.push_body(source, ty, &params);

@@ -1,7 +1,7 @@
 //! Artifacts: a compiled module as bytes.
 //!
 //! ```text
-//! magic "\0selkie\0" · format u32 · sections u32 · fingerprint [32]
+//! magic "\0selkie\0" · format u32 · sections u32 · BLAKE3 of the fingerprint [32]
 //! per section: kind u32 · reserved u32 · offset u64 · length u64 · BLAKE3 of its bytes [32]
 //! BLAKE3 of all of the above [32]
 //! the sections, each starting at a multiple of 16, code at a multiple of 4096
@@ -18,7 +18,7 @@ use std::ops::Range;
 
 const MAGIC: &[u8; 8] = b"\0selkie\0";
 /// Changes whenever the meaning of any section changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEADER_BYTES: usize = 48;
 const ENTRY_BYTES: usize = 56;
 
@@ -32,10 +32,18 @@ enum Section {
     Data = 4,
     Names = 5,
     Debug = 6,
+    Fingerprint = 7,
 }
 
-const SECTIONS: [Section; 6] =
-    [Section::Meta, Section::Sites, Section::Data, Section::Names, Section::Debug, Section::Code];
+const SECTIONS: [Section; 7] = [
+    Section::Fingerprint,
+    Section::Meta,
+    Section::Sites,
+    Section::Data,
+    Section::Names,
+    Section::Debug,
+    Section::Code,
+];
 
 /// The part that is decoded when an artifact is loaded.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -96,7 +104,7 @@ pub(crate) fn is_artifact(bytes: &[u8]) -> bool {
 impl Artifact {
     fn section(&self, section: Section) -> &[u8] {
         match section {
-            Section::Meta => &[],
+            Section::Meta | Section::Fingerprint => &[],
             Section::Code => &self.code,
             Section::Sites => &self.sites,
             Section::Data => &self.data,
@@ -113,7 +121,11 @@ impl Artifact {
         out.extend_from_slice(&FORMAT.to_le_bytes());
         out.extend_from_slice(&(SECTIONS.len() as u32).to_le_bytes());
         out.extend_from_slice(blake3::hash(fingerprint.as_bytes()).as_bytes());
-        let content = |s: Section| if s == Section::Meta { &meta[..] } else { self.section(s) };
+        let content = |section: Section| match section {
+            Section::Meta => &meta[..],
+            Section::Fingerprint => fingerprint.as_bytes(),
+            _ => self.section(section),
+        };
         let mut at = HEADER_BYTES + SECTIONS.len() * ENTRY_BYTES + 32;
         for section in SECTIONS {
             let bytes = content(section);
@@ -147,10 +159,7 @@ impl Artifact {
         let head_end = HEADER_BYTES + SECTIONS.len() * ENTRY_BYTES;
         let head = bytes.get(..head_end).ok_or_else(|| damaged("it ends in its header"))?;
         if read_u32(head, 8) != FORMAT || head[16..48] != hash(fingerprint.as_bytes()) {
-            let message = "this artifact was made by another version of Selkie, for another \
-                           processor, or with other settings; compile the module again with \
-                           `selkie compile`";
-            return Err(Error::new(ErrorKind::Unsupported, message));
+            return Err(foreign(bytes, fingerprint));
         }
         if bytes.get(head_end..head_end + 32) != Some(&hash(head)[..]) {
             return Err(damaged("its header has changed"));
@@ -173,6 +182,8 @@ impl Artifact {
             }
             let part = Bytes { whole: Some(whole.clone()), range: range.clone() };
             match section {
+                // Equal to ours, as its hash was.
+                Section::Fingerprint => {}
                 Section::Meta => artifact.meta = postcard::from_bytes(content)?,
                 Section::Code => (artifact.code, code_range) = (part, range),
                 Section::Sites => artifact.sites = part,
@@ -209,6 +220,39 @@ fn section_range(entry: &[u8], total: usize) -> Result<Range<usize>> {
     match start.checked_add(len) {
         Some(end) if end <= total as u64 => Ok(start as usize..end as usize),
         _ => Err(damaged("it is cut short")),
+    }
+}
+
+/// Says why an artifact that is not for this engine is not.
+fn foreign(bytes: &[u8], ours: &str) -> Error {
+    let entry = bytes.get(HEADER_BYTES..HEADER_BYTES + ENTRY_BYTES);
+    let theirs = entry.filter(|_| read_u32(bytes, 8) == FORMAT).and_then(|entry| {
+        let content = &bytes[section_range(entry, bytes.len()).ok()?];
+        let is_whole = hash(content)[..] == entry[24..56];
+        std::str::from_utf8(content).ok().filter(|_| is_whole)
+    });
+    let what = match theirs {
+        None => "by another version".to_string(),
+        Some(theirs) => differences(ours, theirs),
+    };
+    let message = format!(
+        "this artifact was made {what}; compile the module again with `selkie compile`, or run it \
+         with what it was made with"
+    );
+    Error::new(ErrorKind::Unsupported, message)
+}
+
+/// The names of the lines that differ between two fingerprints.
+fn differences(ours: &str, theirs: &str) -> String {
+    let differing: Vec<&str> = ours
+        .lines()
+        .zip(theirs.lines())
+        .filter(|(ours, theirs)| ours != theirs)
+        .map(|(ours, _)| ours.split(':').next().unwrap_or(ours))
+        .collect();
+    match differing[..] {
+        [] => "with other settings".to_string(),
+        _ => format!("with another {}", differing.join(", another ")),
     }
 }
 

@@ -37,8 +37,8 @@ struct Captured {
     is_return_address: bool,
 }
 
-/// One frame.
-#[derive(Clone, Debug)]
+/// One frame. Shows as its place in the module, its name, and its place in the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameInfo {
     func: FuncIndex,
     name: Option<String>,
@@ -142,27 +142,37 @@ impl std::fmt::Debug for WasmBacktrace {
     }
 }
 
+impl std::fmt::Display for FrameInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(offset) = self.offset {
+            write!(f, "{offset:#8x} - ")?;
+        }
+        let name = self.func_name().unwrap_or_else(|| format!("<wasm function {}>", self.func.0));
+        write!(f, "{}", printable(&name))?;
+        let Some(location) = &self.location else { return Ok(()) };
+        let Some(file) = &location.file else { return Ok(()) };
+        write!(f, "\n             at {}", printable(file))?;
+        if let Some(line) = location.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(column) = location.column {
+            write!(f, ":{column}")?;
+        }
+        Ok(())
+    }
+}
+
 impl std::fmt::Display for WasmBacktrace {
+    /// Frames in a row that are the same, as of a function that calls itself, are shown once.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "wasm backtrace:")?;
-        for (depth, frame) in self.frames().iter().enumerate() {
-            let name =
-                frame.func_name().unwrap_or_else(|| format!("<wasm function {}>", frame.func.0));
-            write!(f, "  {depth:>3}: ")?;
-            if let Some(offset) = frame.offset {
-                write!(f, "{offset:#8x} - ")?;
+        let mut depth = 0;
+        for same in self.frames().chunk_by(|a, b| a == b) {
+            writeln!(f, "  {depth:>3}: {}", same[0])?;
+            if same.len() > 1 {
+                writeln!(f, "       and {} more of these", same.len() - 1)?;
             }
-            writeln!(f, "{}", printable(&name))?;
-            let Some(location) = &frame.location else { continue };
-            let Some(file) = &location.file else { continue };
-            write!(f, "             at {}", printable(file))?;
-            if let Some(line) = location.line {
-                write!(f, ":{line}")?;
-            }
-            if let Some(column) = location.column {
-                write!(f, ":{column}")?;
-            }
-            writeln!(f)?;
+            depth += same.len();
         }
         Ok(())
     }

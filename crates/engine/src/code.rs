@@ -2,7 +2,7 @@
 //! why an instruction trapped, where it comes from.
 
 use crate::artifact::Bytes;
-use selkie_module::sites::{self, FuncRange};
+use selkie_module::sites::{self, FuncRange, SiteKind};
 use selkie_module::{DefinedFuncIndex, EntityIndex, FuncIndex, ModuleInfo, TrapCode};
 use std::sync::{Arc, OnceLock};
 
@@ -22,7 +22,7 @@ pub(crate) struct ModuleCode {
 impl selkie_vm::CodeObject for ModuleCode {
     fn trap_at(&self, offset: usize) -> Option<TrapCode> {
         let (func, offset) = self.func_at(offset)?;
-        let (trap, _) = sites::find(self.sites_of(func), offset)?;
+        let (trap, _) = sites::find(self.sites_of(func), offset, SiteKind::Trap)?;
         TrapCode::from_number(trap)
     }
 }
@@ -51,7 +51,8 @@ impl ModuleCode {
         let at = at + u32::from(is_call);
         let outer = self.info.func_index(func);
         let table = self.sites_of(func);
-        let Some((_, position)) = sites::find(table, at) else { return vec![(outer, None)] };
+        let kind = if is_call { SiteKind::Return } else { SiteKind::Trap };
+        let Some((_, position)) = sites::find(table, at, kind) else { return vec![(outer, None)] };
         let frames = sites::positions(table).frames(position);
         frames
             .into_iter()

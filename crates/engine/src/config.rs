@@ -111,7 +111,9 @@ impl Config {
     /// Inaccessible address space behind each memory, in bytes. Default 32 MiB. Accesses with a
     /// larger static offset are checked.
     pub fn memory_guard_bytes(&mut self, bytes: u64) -> &mut Config {
-        self.tuning.memory_guard_bytes = bytes.next_multiple_of(64 << 10);
+        let unit = 64 << 10;
+        self.tuning.memory_guard_bytes =
+            bytes.checked_next_multiple_of(unit).unwrap_or(u64::MAX / unit * unit);
         self
     }
 

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::module::{compile_artifact, to_binary};
-use selkie_compile::Compiler;
+use selkie_compile::{Compiler, Tuning};
 use selkie_module::{FuncType as RawFuncType, TypeId, TypeRegistry};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -106,17 +106,42 @@ impl Engine {
         compile_artifact(self, &to_binary(bytes)?, None)?.serialize(&self.fingerprint())
     }
 
-    /// What must agree for an artifact to be run by this engine: version, sources, target,
-    /// compiler and every choice that shapes code. Also part of the key of cached artifacts.
+    /// What must agree for an artifact to be run by this engine, a `name: value` in each line:
+    /// version and sources, compiler and processor, every choice that code and engine share, and
+    /// the enabled proposals, as one that is off must not come back through an artifact.
     pub fn fingerprint(&self) -> String {
         // Builds of one version may differ in the layouts that code and engine share.
         let version = concat!(env!("CARGO_PKG_VERSION"), "+", env!("SELKIE_SOURCES"));
-        let config = &self.inner.config;
         let compiler = self.tier().as_ref().map_or(std::env::consts::ARCH, |t| &t.fingerprint);
-        let (tuning, debug) = (&config.tuning, config.keep_debug_info);
-        // A proposal that is off must not come back through an artifact.
-        let features = config.features;
-        format!("selkie {version}; {compiler}; {tuning:?}; {features:?}; debug {debug}")
+        let Config { tuning, features, .. } = &self.inner.config;
+        let Tuning {
+            memory_reservation_bytes,
+            memory_guard_bytes,
+            guard_pages,
+            spectre_checks,
+            canonical_nans,
+            relaxed_simd_deterministic,
+            inlining: _,
+        } = tuning;
+        format!(
+            "version of Selkie: {version}\n\
+             compiler or processor: {compiler}\n\
+             size of memory reservations: {memory_reservation_bytes}\n\
+             size of memory guards: {memory_guard_bytes}\n\
+             use of guard pages: {guard_pages}\n\
+             choice of Spectre checks: {spectre_checks}\n\
+             choice of canonical NaNs: {canonical_nans}\n\
+             choice of deterministic relaxed SIMD: {relaxed_simd_deterministic}\n\
+             set of proposals: {features:?}\n"
+        )
+    }
+
+    /// What must agree for a module to be compiled to the same artifact: the fingerprint, and the
+    /// choices that only matter while compiling. Part of the key of cached artifacts.
+    pub fn compile_fingerprint(&self) -> String {
+        let config = &self.inner.config;
+        let (inlining, debug_info) = (config.tuning.inlining, config.keep_debug_info);
+        format!("{}inlining: {inlining}\ndebug information: {debug_info}\n", self.fingerprint())
     }
 }
 

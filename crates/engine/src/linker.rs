@@ -33,11 +33,20 @@ use std::sync::Arc;
 /// assert_eq!(instance.get_typed_func::<(), i32>(&mut store, "run")?.call(&mut store, ())?, 2);
 /// # Ok::<(), selkie_engine::Error>(())
 /// ```
+///
+/// A linker is for stores with exactly its kind of data, which its functions are given:
+///
+/// ```compile_fail
+/// fn other(linker: selkie_engine::Linker<fn(&'static str)>) -> selkie_engine::Linker<fn(&str)> {
+///     linker
+/// }
+/// ```
 pub struct Linker<T: 'static> {
     engine: Engine,
     items: HashMap<String, HashMap<String, Import>>,
     allow_shadowing: bool,
-    data: PhantomData<fn(T)>,
+    /// Functions take the data and stores give it: `T` stands on both sides, so it is invariant.
+    data: PhantomData<fn(T) -> T>,
 }
 
 impl<T> Clone for Linker<T> {
@@ -280,7 +289,8 @@ impl<T> Linker<T> {
 pub struct InstancePre<T: 'static> {
     module: Module,
     imports: Arc<[Import]>,
-    data: PhantomData<fn(T)>,
+    /// As in [`Linker`].
+    data: PhantomData<fn(T) -> T>,
 }
 
 impl<T> Clone for InstancePre<T> {

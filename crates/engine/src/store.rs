@@ -11,6 +11,7 @@ use crate::memory::MemoryEntry;
 use crate::table::TableEntry;
 use crate::values::ExternRefs;
 use selkie_vm::{StoreRuntime, VMFuncRef, VMGlobal, VMHostContext};
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Names a store, process-wide.
@@ -70,8 +71,18 @@ pub(crate) struct StoreBox<T> {
 /// *store.data_mut() += 1;
 /// assert_eq!(store.into_data(), 8);
 /// ```
+///
+/// Functions that were made for a store see its data as the type that it had then:
+///
+/// ```compile_fail
+/// fn other(store: selkie_engine::Store<fn(&str)>) -> selkie_engine::Store<fn(&'static str)> {
+///     store
+/// }
+/// ```
 pub struct Store<T: 'static> {
     contents: Box<StoreBox<T>>,
+    /// Functions in the store take its data, so `T` is invariant.
+    data: PhantomData<fn(T) -> T>,
 }
 
 impl<T: std::fmt::Debug> std::fmt::Debug for Store<T> {
@@ -110,7 +121,7 @@ impl<T> Store<T> {
             limits: StoreLimits::default(),
             next_tag: 1,
         };
-        Ok(Store { contents: Box::new(StoreBox { inner, data }) })
+        Ok(Store { contents: Box::new(StoreBox { inner, data }), data: PhantomData })
     }
 
     /// The embedder's data.

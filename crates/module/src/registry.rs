@@ -80,9 +80,10 @@ impl TypeRegistry {
         self.types.len()
     }
 
-    /// A type by its id.
+    /// A type by its id. An id of another registry, which an embedder may have put into a type,
+    /// names at worst another type; beyond the last it names the empty one in place 0.
     pub fn get(&self, id: TypeId) -> &SubType {
-        &self.types[id.index()]
+        self.types.get(id.index()).unwrap_or(&self.types[0])
     }
 
     /// Whether `sub` is `sup` or declared below it.

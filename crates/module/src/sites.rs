@@ -84,8 +84,17 @@ pub fn pack(
     }
 }
 
-/// The site at exactly `pc`: trap code (0 for a return address) and position.
-pub fn find(table: &[u8], pc: u32) -> Option<(u8, u32)> {
+/// What a site tells of. One place can be both: where a call returns to an instruction that traps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SiteKind {
+    /// An instruction that trapped.
+    Trap,
+    /// The address that a call returns to.
+    Return,
+}
+
+/// The site of a kind at exactly `pc`: trap code (0 for a return address) and position.
+pub fn find(table: &[u8], pc: u32, kind: SiteKind) -> Option<(u8, u32)> {
     let mut reader = Reader { bytes: table };
     for _ in 0..2 {
         for _ in 0..reader.number()? {
@@ -99,7 +108,7 @@ pub fn find(table: &[u8], pc: u32) -> Option<(u8, u32)> {
         let trap = reader.byte()?;
         let delta = reader.number()?;
         position = position.wrapping_add((delta >> 1) ^ (delta & 1).wrapping_neg());
-        if at == pc {
+        if at == pc && (trap == 0) == (kind == SiteKind::Return) {
             return Some((trap, position));
         }
         if at > pc {
@@ -164,13 +173,16 @@ mod tests {
     fn sites_are_found_at_their_exact_place() {
         let mut table = Vec::new();
         let positions = SitePositions { calls: vec![(7, 40)], inlined: vec![(0, 900), (0, 905)] };
-        let sites = [(3, 2, 100), (9, 0, 50), (300, 11, INLINED | 1)];
+        // The instruction behind the call traps.
+        let sites = [(3, 2, 100), (9, 4, 55), (9, 0, 50), (300, 11, INLINED | 1)];
         pack(&mut table, sites.into_iter(), &positions);
         for (pc, trap, position) in sites {
-            assert_eq!(find(&table, pc), Some((trap, position)));
+            let kind = if trap == 0 { SiteKind::Return } else { SiteKind::Trap };
+            assert_eq!(find(&table, pc, kind), Some((trap, position)));
         }
-        assert_eq!(find(&table, 4), None);
-        assert_eq!(find(&table, 301), None);
+        assert_eq!(find(&table, 3, SiteKind::Return), None);
+        assert_eq!(find(&table, 4, SiteKind::Trap), None);
+        assert_eq!(find(&table, 301, SiteKind::Return), None);
         assert_eq!(super::positions(&table), positions);
         assert_eq!(positions.frames(INLINED | 1), vec![(Some(7), 905), (None, 40)]);
     }
@@ -181,9 +193,9 @@ mod tests {
         let sites = [(3, 2, 100), (900, 0, 50)];
         pack(&mut table, sites.into_iter(), &SitePositions::default());
         for len in 0..table.len() {
-            let _ = find(&table[..len], 900);
+            let _ = find(&table[..len], 900, SiteKind::Return);
             let _ = super::positions(&table[..len]);
         }
-        assert_eq!(find(&table[..table.len() - 1], 900), None);
+        assert_eq!(find(&table[..table.len() - 1], 900, SiteKind::Return), None);
     }
 }

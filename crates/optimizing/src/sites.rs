@@ -27,7 +27,7 @@ fn number(code: ir::TrapCode) -> u8 {
 }
 
 /// The sites of a function, ascending. Where the instruction behind a call traps, both share an
-/// offset: the trap comes first.
+/// offset.
 pub(crate) fn sites(compiled: &CompiledCode) -> Vec<Site> {
     let buffer = &compiled.buffer;
     let mut sites = Vec::with_capacity(buffer.traps().len() + buffer.call_sites().count());

@@ -12,6 +12,12 @@ use wasmparser::{MemArg, Operator};
 /// Longest `memory.copy` or `memory.fill` that is emitted in place: eight vectors.
 const MAX_BYTES_IN_PLACE: u64 = 128;
 
+/// Bytes that a function with a body of `body_bytes` copies and fills in place, so that code stays
+/// in proportion to bodies: what follows is left to the runtime.
+pub(super) fn in_place_bytes(body_bytes: u64) -> u64 {
+    4096 + 4 * body_bytes
+}
+
 impl<E: Emitter> Translator<'_, '_, E> {
     fn memory_plan(&self, memory: u32) -> MemoryPlan {
         MemoryPlan::new(self.unit, MemoryIndex(memory))
@@ -254,9 +260,10 @@ impl<E: Emitter> Translator<'_, '_, E> {
 
     /// The length that is on top of the stack, where it is known and small enough for loads and
     /// stores in place of a call.
-    fn few_bytes(&self) -> Option<u8> {
-        let length = self.constant_on_top?;
-        (1..=MAX_BYTES_IN_PLACE).contains(&length).then_some(length as u8)
+    fn few_bytes(&mut self) -> Option<u8> {
+        let length = self.constant_on_top.filter(|n| (1..=MAX_BYTES_IN_PLACE).contains(n))?;
+        self.in_place_bytes = self.in_place_bytes.checked_sub(length)?;
+        Some(length as u8)
     }
 
     fn notify(&mut self, memarg: &MemArg, offset: u64) {

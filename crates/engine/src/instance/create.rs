@@ -41,7 +41,17 @@ pub(crate) fn create(
         let message = format!("the store's limit of {} instances", store.limits.instances);
         return Err(Error::new(ErrorKind::Limit, message));
     }
-    let id = allocate(store, module, imports)?;
+    let before = (store.tables.len(), store.memories.len(), store.host.keep.len());
+    let id = match allocate(store, module, imports) {
+        Ok(id) => id,
+        Err(error) => {
+            // Nobody knows what was made so far, and its definitions lie in a context that is gone.
+            store.tables.truncate(before.0);
+            store.memories.truncate(before.1);
+            store.host.keep.truncate(before.2);
+            return Err(error);
+        }
+    };
     globals(store, id)?;
     tables(store, id)?;
     elems(store, id)?;
