@@ -7,8 +7,8 @@
 use selkie::{Config, Engine, ErrorKind, Features, Module};
 use selkie_compile::text::print_function;
 use selkie_compile::{CompileUnit, Tuning};
-use selkie_module::decode::decode;
 use selkie_module::DefinedFuncIndex;
+use selkie_module::decode::decode;
 use std::time::{Duration, Instant};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataSection, DataSegment, DataSegmentMode, ElementSection,
