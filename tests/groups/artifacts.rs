@@ -8,6 +8,8 @@
 
 use selkie::{Config, Engine, Error, ErrorKind, Instance, Module, Store};
 use selkie_tests::scratch::Scratch;
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
 const MODULE: &str = r#"(module $artifact
@@ -33,6 +35,11 @@ fn load(engine: &Engine, bytes: Vec<u8>) -> Result<Module, Error> {
 fn load_file(engine: &Engine, path: &Path) -> Result<Module, Error> {
     // SAFETY: as above, and nobody else knows the file.
     unsafe { Module::deserialize_file(engine, path) }
+}
+
+fn load_open_file(engine: &Engine, file: File) -> Result<Module, Error> {
+    // SAFETY: as above.
+    unsafe { Module::deserialize_open_file(engine, file) }
 }
 
 fn runs(engine: &Engine, module: &Module) -> i32 {
@@ -201,6 +208,28 @@ fn artifacts_in_files_are_checked_alike() {
     assert_eq!(absent.kind(), ErrorKind::Io);
     assert!(absent.to_string().contains("absent"), "{absent}");
     assert!(load_file(&engine, scratch.path()).is_err());
+}
+
+#[test]
+fn an_open_file_is_the_artifact_whatever_becomes_of_its_name() {
+    let (engine, bytes) = artifact();
+    let scratch = Scratch::new().unwrap();
+    let path = scratch.path().join("module.cwasm");
+    std::fs::write(&path, &bytes).unwrap();
+    let mut file = File::open(&path).unwrap();
+    file.seek(SeekFrom::End(0)).unwrap();
+    std::fs::rename(&path, scratch.path().join("moved")).unwrap();
+    std::fs::write(&path, "another").unwrap();
+    let module = load_open_file(&engine, file).unwrap();
+    std::fs::remove_file(scratch.path().join("moved")).unwrap();
+    assert_eq!(runs(&engine, &module), 7);
+    assert!(load_open_file(&engine, File::open(&path).unwrap()).is_err());
+    // Nor is there anything to map in a folder, a device, or what is open for writing only.
+    assert!(load_open_file(&engine, File::open(scratch.path()).unwrap()).is_err());
+    assert!(load_open_file(&engine, File::open("/dev/null").unwrap()).is_err());
+    std::fs::write(&path, &bytes).unwrap();
+    let writing = File::options().append(true).open(&path).unwrap();
+    assert!(load_open_file(&engine, writing).is_err());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// Compile to an artifact (.cwasm) that `run` accepts
 #[derive(Args, Debug)]
 pub(crate) struct Compile {
-    /// Where the artifact goes; `-` for standard output
+    /// Where the artifact goes; `-` for standard output. `run` wants a name that ends in .cwasm
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
     #[command(flatten)]

@@ -29,10 +29,17 @@ pub(crate) enum Content {
     Module(Vec<u8>),
     /// A module in the text format.
     Text(Vec<u8>),
-    /// Compiled code in the file at the input's path, which has not been read.
-    ArtifactFile,
-    /// Compiled code from a stream.
-    Artifact(Vec<u8>),
+    /// Compiled code.
+    Artifact(Artifact),
+}
+
+/// Compiled code, of whomever: `trusted.rs` says whose is run.
+#[derive(Debug)]
+pub(crate) enum Artifact {
+    /// In a file, of which only the first bytes have been read.
+    File(File),
+    /// From a stream.
+    Bytes(Vec<u8>),
 }
 
 /// Reads a file, or standard input when it is named `-`.
@@ -62,7 +69,7 @@ pub(crate) fn read(name: &OsStr) -> Result<Input, Failure> {
             return Ok(Input {
                 shown: label,
                 path: Some(path.into()),
-                content: Content::ArtifactFile,
+                content: Content::Artifact(Artifact::File(file)),
             });
         }
         // One more than there should be: then the end is seen without asking for more room.
@@ -131,7 +138,7 @@ fn sorted(bytes: Vec<u8>, shown: String, path: Option<PathBuf>) -> Result<Input,
     let content = match kind(&bytes[..bytes.len().min(HEAD_BYTES)]) {
         Kind::Module => Content::Module(bytes),
         Kind::Text => Content::Text(bytes),
-        Kind::Artifact => Content::Artifact(bytes),
+        Kind::Artifact => Content::Artifact(Artifact::Bytes(bytes)),
         Kind::Other(what, todo) => return Err(Failure::error(format!("{shown} {what}; {todo}"))),
     };
     Ok(Input { shown, path, content })
@@ -146,7 +153,7 @@ impl Input {
         match self.content {
             Content::Module(bytes) => Ok(bytes),
             Content::Text(bytes) => to_binary(&bytes, self.path.as_deref()),
-            Content::ArtifactFile | Content::Artifact(_) => Err(Failure::error(format!(
+            Content::Artifact(_) => Err(Failure::error(format!(
                 "{} is an artifact of `selkie compile`; name the module it was made from",
                 self.shown
             ))),

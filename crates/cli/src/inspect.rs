@@ -3,7 +3,7 @@
 use crate::imports;
 use crate::input::{self, Content, Input};
 use crate::load;
-use crate::options::Making;
+use crate::options::Loading;
 use crate::output;
 use crate::report::Failure;
 use crate::sections::{Section, features_used, sections};
@@ -64,11 +64,8 @@ pub(crate) struct Inspect {
     /// Print the bytes of machine code and nothing else
     #[arg(long)]
     code_size: bool,
-    /// Neither look for compiled code in the cache nor keep it there
-    #[arg(long)]
-    no_cache: bool,
     #[command(flatten)]
-    making: Making,
+    loading: Loading,
     /// A module, binary or text, or an artifact; `-` for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     file: OsString,
@@ -76,20 +73,17 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn main(&self) -> Result<u8, Failure> {
-        let mut settings = self.making.settings()?;
-        settings.cache.enabled &= !self.no_cache;
+        let settings = self.loading.settings()?;
         let input = input::read(&self.file)?;
         let engine = load::engine(&settings)?;
         if self.code_size {
-            let module = load::module(&engine, &input, &settings)?;
+            let module = load::module(&engine, input, &settings)?;
             output::line(&module.code_bytes().to_string())?;
             return Ok(0);
         }
         let label = input.shown.clone();
         let report = match &input.content {
-            Content::Artifact(_) | Content::ArtifactFile => {
-                of_artifact(&load::module(&engine, &input, &settings)?)
-            }
+            Content::Artifact(_) => of_artifact(&load::module(&engine, input, &settings)?),
             Content::Module(_) | Content::Text(_) => of_module(&engine, input)?,
         };
         if self.json {

@@ -5,7 +5,7 @@ use crate::input::{Content, Input, to_binary};
 use crate::progress::Progress;
 use crate::report::Failure;
 use crate::settings::Settings;
-use crate::trusted;
+use crate::trusted::{self, Vouched};
 use selkie::{Engine, Module};
 
 /// The engine that settings ask for.
@@ -16,25 +16,32 @@ pub(crate) fn engine(settings: &Settings) -> Result<Engine, Failure> {
 /// The module of an input.
 ///
 /// # Errors
-/// It is not valid, not supported, or an artifact that does not fit.
+/// It is not valid, not supported, an artifact that does not fit, or one that nobody vouches for.
 pub(crate) fn module(
     engine: &Engine,
-    input: &Input,
+    input: Input,
     settings: &Settings,
 ) -> Result<Module, Failure> {
-    let failed = |error: selkie::Error| Failure::engine(&error, &input.shown);
-    let bytes = match &input.content {
-        Content::Module(bytes) | Content::Text(bytes) => bytes,
-        Content::Artifact(bytes) => {
-            return trusted::artifact(engine, bytes).map_err(failed);
+    match input.content {
+        Content::Artifact(artifact) => {
+            let (shown, path) = (&input.shown, input.path.as_deref());
+            let vouched = Vouched::by_user(shown, path, settings.allow_precompiled)?;
+            let module = trusted::artifact(engine, artifact, vouched);
+            module.map_err(|error| Failure::engine(&error, shown))
         }
-        Content::ArtifactFile => {
-            let path = input.path.as_deref().unwrap_or("".as_ref());
-            return trusted::artifact_file(engine, path)
-                .map_err(|error| Failure::engine(&error, ""));
+        Content::Module(ref bytes) | Content::Text(ref bytes) => {
+            cached_or_compiled(engine, &input, bytes, settings)
         }
-    };
-    let cache = Cache::open(&settings.cache);
+    }
+}
+
+fn cached_or_compiled(
+    engine: &Engine,
+    input: &Input,
+    bytes: &[u8],
+    settings: &Settings,
+) -> Result<Module, Failure> {
+    let mut cache = Cache::open(&settings.cache);
     let key = cache.as_ref().map(|_| Cache::key(engine, bytes));
     if let (Some(cache), Some(key)) = (&cache, &key)
         && let Some(module) = cache.load(engine, key)
@@ -42,7 +49,7 @@ pub(crate) fn module(
         return Ok(module);
     }
     let module = compile(engine, input)?;
-    if let (Some(cache), Some(key)) = (&cache, &key) {
+    if let (Some(cache), Some(key)) = (&mut cache, &key) {
         cache.store(key, &module);
     }
     Ok(module)
@@ -57,7 +64,7 @@ pub(crate) fn compile(engine: &Engine, input: &Input) -> Result<Module, Failure>
             encoded = to_binary(text, input.path.as_deref())?;
             &encoded
         }
-        Content::Artifact(_) | Content::ArtifactFile => {
+        Content::Artifact(_) => {
             let message = format!("{} is compiled already", input.shown);
             return Err(Failure::error(message));
         }

@@ -44,6 +44,7 @@ struct CommandLine {
 
 const NOTES: &str = "\
 FILE is a module (.wasm), its text (.wat) or an artifact (.cwasm); `-` is standard input.
+An artifact is machine code: take one only from those you trust as you trust their programs.
 A program has its standard streams and arguments and nothing else, until it is granted more.
 Options come before FILE; all that follows it is the program's own.
 
@@ -86,6 +87,19 @@ pub(crate) struct Making {
     optimize: Vec<String>,
 }
 
+/// Options of every command that loads code, made now, earlier, or by others.
+#[derive(Args, Debug)]
+pub(crate) struct Loading {
+    #[command(flatten)]
+    making: Making,
+    /// Neither look for compiled code in the cache nor keep it there
+    #[arg(long)]
+    no_cache: bool,
+    /// Take machine code from an artifact whatever its name, not only from *.cwasm
+    #[arg(long)]
+    allow_precompiled: bool,
+}
+
 impl Reading {
     /// What the configuration file and these options say, in this order.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
@@ -97,6 +111,16 @@ impl Making {
     /// What the configuration file and these options say, in this order.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         self.reading.settings()?.with(&Group::OPTIMIZE, &self.optimize)
+    }
+}
+
+impl Loading {
+    /// What the configuration file and these options say, in this order.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        let mut settings = self.making.settings()?;
+        settings.cache.enabled &= !self.no_cache;
+        settings.allow_precompiled = self.allow_precompiled;
+        Ok(settings)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use crate::grants::{GrantOptions, Grants};
 use crate::imports::{self, explain_unknown};
-use crate::input::{self, Input};
+use crate::input;
 use crate::invoke;
 use crate::knobs::Group;
 use crate::load;
-use crate::options::Making;
+use crate::options::Loading;
 use crate::output::{self, note};
 use crate::report::Failure;
 use crate::settings::Settings;
@@ -37,14 +37,11 @@ pub(crate) struct Run {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    making: Making,
+    loading: Loading,
     /// Streams, sockets and the rest of WASI; `-S help` lists the choices
     #[arg(short = 'S', long, value_name = "NAME[=VALUE]", value_parser = &Group::WASI)]
     #[arg(hide_possible_values = true)]
     wasi: Vec<String>,
-    /// Neither look for compiled code in the cache nor keep it there
-    #[arg(long)]
-    no_cache: bool,
     /// The program, and its arguments, which are passed on as they are
     #[arg(required = true, trailing_var_arg = true, value_name = "FILE")]
     #[arg(value_hint = ValueHint::FilePath)]
@@ -53,7 +50,9 @@ pub(crate) struct Run {
 
 const NOTES: &str = "\
 Exit status: the program's own; 134 after a trap, 2 for a wrong command line, 1 for other errors.
-Compiled code is kept in $XDG_CACHE_HOME/selkie (or ~/.cache/selkie), which is cleaned by itself.";
+Compiled code is kept in $XDG_CACHE_HOME/selkie (or ~/.cache/selkie), which is cleaned by itself.
+An artifact (.cwasm) is machine code, which no sandbox checks: run one only if you trust whoever
+made it as you trust the makers of your programs.";
 
 impl Run {
     /// Runs the program and answers its exit status.
@@ -61,19 +60,19 @@ impl Run {
         let Some((file, args)) = self.program.split_first() else {
             return Err(Failure::usage("no program is named; see `selkie help run`"));
         };
-        let mut settings = self.making.settings()?.with(&Group::WASI, &self.wasi)?;
-        settings.cache.enabled &= !self.no_cache;
+        let settings = self.loading.settings()?.with(&Group::WASI, &self.wasi)?;
         let invoke = self.invoke.as_deref();
         // The arguments are the function's parameters then, and no program's.
         let guest_args = if invoke.is_some() { &[][..] } else { args };
         let grants = Grants::of(&self.grants, &settings.wasi, file, guest_args)?;
         let input = input::read(file)?;
         let engine = load::engine(&settings)?;
-        let module = ManuallyDrop::new(load::module(&engine, &input, &settings)?);
+        let shown = input.shown.clone();
+        let module = ManuallyDrop::new(load::module(&engine, input, &settings)?);
         if self.dry_run {
             return dry_run(&grants, &settings, &module);
         }
-        let program = Program { input: &input, module: &module, settings: &settings };
+        let program = Program { shown: &shown, module: &module, settings: &settings };
         program.run(&engine, &grants, invoke, args)
     }
 }
@@ -96,7 +95,8 @@ fn dry_run(grants: &Grants, settings: &Settings, module: &Module) -> Result<u8, 
 }
 
 struct Program<'a> {
-    input: &'a Input,
+    /// How the program is called in messages.
+    shown: &'a str,
     module: &'a Module,
     settings: &'a Settings,
 }
@@ -142,7 +142,7 @@ impl Program<'_> {
         if unknown.is_empty() {
             return Ok(linker);
         }
-        Err(Failure::error(format!("{}: {}", self.input.shown, explain_unknown(&unknown))))
+        Err(Failure::error(format!("{}: {}", self.shown, explain_unknown(&unknown))))
     }
 
     /// Instantiates and calls. The outer error is a call that cannot be made; the inner one is
@@ -195,7 +195,7 @@ impl Program<'_> {
         Err(Failure::error(format!(
             "{} exports no function `_start`: it is a library, not a program; call one of its \
              functions with --invoke: {}",
-            self.input.shown,
+            self.shown,
             some_of(&functions, 8)
         )))
     }
@@ -222,7 +222,7 @@ impl Program<'_> {
     }
 
     fn failed(&self, error: &selkie::Error) -> Failure {
-        Failure::engine(error, &self.input.shown)
+        Failure::engine(error, self.shown)
     }
 }
 
@@ -232,9 +232,8 @@ fn raise_wall(demand: Demand, context: &WasiCtx) -> Result<(), Failure> {
         return Ok(());
     }
     let attempt = wall::raise(context);
-    let words = demand.consequence(&attempt).map_err(Failure::error)?;
-    // For people only: programs compare what others print, on kernels of all kinds.
-    if let Some(words) = words.filter(|_| std::io::stderr().is_terminal()) {
+    let is_seen = || std::io::stderr().is_terminal();
+    if let Some(words) = demand.consequence(&attempt, is_seen).map_err(Failure::error)? {
         note(&words);
     }
     Ok(())

@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) limits: StoreLimits,
     /// Whether functions that nobody provides trap when they are called.
     pub(crate) unknown_imports_trap: bool,
+    /// Whether artifacts run whatever they are called.
+    pub(crate) allow_precompiled: bool,
     pub(crate) wasi: WasiSettings,
     pub(crate) cache: CacheSettings,
 }
@@ -54,6 +56,7 @@ impl Default for Settings {
             tuning: Tuning::default(),
             limits: StoreLimits::default(),
             unknown_imports_trap: false,
+            allow_precompiled: false,
             wasi: WasiSettings::default(),
             cache: CacheSettings {
                 enabled: true,

@@ -1,8 +1,14 @@
 //! The second wall: what the kernel denies to this thread while a guest runs, by Landlock.
 //!
 //! The first wall is the sandbox itself; this one is for the day it has a hole. Code of a guest
-//! that acts with our rights would still reach only the granted directories, for what they were
-//! granted for, open no TCP connection, and signal no other process.
+//! that acts with our rights would still open, make, move and remove files in the granted
+//! directories only, for what they were granted for, open no TCP connection, run no program from
+//! a file, and signal no other process.
+//!
+//! It does not stop everything: a program in memory alone (`memfd_create` and `execveat`),
+//! connections to Unix sockets by their path (before Landlock 9), changes of modes, owners and
+//! times and questions about files (`stat`) anywhere, UDP, and the use of descriptors that this
+//! process was given when it began are out of its reach.
 //!
 //! Invariants:
 //! - The wall is raised when everything that `run` needs is open, and before the guest's first
@@ -49,6 +55,8 @@ pub struct Raised {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absent {
     why: String,
+    /// Whether the kernel has one, but raising it failed.
+    has_failed: bool,
 }
 
 /// The newest Landlock whose restrictions are known not to be in the way of WASI.
@@ -67,7 +75,7 @@ const REACH: &[(ABI, &str)] = &[
 /// for goes through.
 ///
 /// # Errors
-/// The kernel has no Landlock, or one that does not serve.
+/// The kernel has no Landlock, or one that does not serve; raising it failed.
 pub fn raise(context: &WasiCtx) -> Result<Raised, Absent> {
     raise_around(context.preopened_dirs())
 }
@@ -79,8 +87,8 @@ pub fn raise(context: &WasiCtx) -> Result<Raised, Absent> {
 pub fn probe() -> Result<Raised, Absent> {
     // A thread of its own takes the wall with it when it ends.
     let outcome = std::thread::Builder::new().spawn(|| raise_around(std::iter::empty()));
-    let outcome = outcome.map_err(|error| Absent::because(&error.to_string()))?;
-    outcome.join().unwrap_or_else(|_| Err(Absent::because("trying it failed")))
+    let outcome = outcome.map_err(|error| Absent::by_failure(&error.to_string()))?;
+    outcome.join().unwrap_or_else(|_| Err(Absent::by_failure("trying it failed")))
 }
 
 fn raise_around<'fd>(
@@ -105,7 +113,7 @@ fn raise_around<'fd>(
         }
         ruleset.restrict_self()
     })();
-    let status = status.map_err(|error: RulesetError| Absent::because(&error.to_string()))?;
+    let status = status.map_err(|error: RulesetError| Absent::by_failure(&error.to_string()))?;
     judge(&status.ruleset, status.landlock)
 }
 
@@ -150,23 +158,33 @@ fn judge(ruleset: &RulesetStatus, landlock: LandlockStatus) -> Result<Raised, Ab
             return Ok(Raised { version });
         }
     };
-    Err(Absent::because(why))
+    Err(Absent::by_kernel(why))
 }
 
 impl Demand {
-    /// What follows from an attempt: words for people at a terminal, if any.
+    /// What follows from an attempt: words for standard error, if any. That the kernel offers no
+    /// wall is for people only, who see standard error: programs compare what others print, on
+    /// kernels of all kinds. That it failed to raise one is for everybody.
     ///
     /// # Errors
     /// Why nothing may run, when a wall is required and there is none.
     pub(crate) fn consequence(
         self,
         attempt: &Result<Raised, Absent>,
+        is_seen: impl FnOnce() -> bool,
     ) -> Result<Option<String>, String> {
         match (self, attempt) {
             (Demand::Off, _) | (_, Ok(_)) => Ok(None),
-            (Demand::On, Err(absent)) => Ok(Some(format!(
-                "note: the second wall is missing: {absent}; `-S wall=off` does without it silently"
+            (Demand::On, Err(absent)) if absent.has_failed => Ok(Some(format!(
+                "warning: the second wall could not be raised: {absent}; `-S wall=off` does \
+                 without it silently, `-S wall=require` runs nothing then"
             ))),
+            (Demand::On, Err(absent)) => Ok(is_seen().then(|| {
+                format!(
+                    "note: the second wall is missing: {absent}; `-S wall=off` does without it \
+                     silently"
+                )
+            })),
             (Demand::Require, Err(absent)) => Err(format!(
                 "the second wall is required but missing: {absent}; run it elsewhere, or without \
                  `-S wall=require`"
@@ -188,8 +206,12 @@ impl Demand {
 }
 
 impl Absent {
-    fn because(why: &str) -> Absent {
-        Absent { why: why.into() }
+    fn by_kernel(why: &str) -> Absent {
+        Absent { why: why.into(), has_failed: false }
+    }
+
+    fn by_failure(why: &str) -> Absent {
+        Absent { why: why.into(), has_failed: true }
     }
 }
 

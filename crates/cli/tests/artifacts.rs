@@ -12,9 +12,59 @@ fn an_artifact_runs_like_its_module() {
     assert_eq!(place.run(&["echo.cwasm", "a", "b"]).ok(), "echo.cwasm\na\nb\n");
     assert!(place.cached().is_empty(), "artifacts are not cached");
     place.module("trap.wasm", TRAP);
-    place.run(&["compile", "-o", "t", "trap.wasm"]).ok();
-    let done = place.run(&["t"]).fails(134, "unreachable");
+    place.run(&["compile", "-o", "t.cwasm", "trap.wasm"]).ok();
+    let done = place.run(&["t.cwasm"]).fails(134, "unreachable");
     assert!(done.err.contains("inner"), "{done:?}");
+}
+
+#[test]
+fn bytes_alone_make_no_machine_code_run() {
+    let place = Place::new("artifact-named");
+    place.module("echo.wasm", ECHO);
+    for name in ["game.wasm", "game", "game.cwasm.wasm", "cwasm", ".cwasm", "-x"] {
+        let output = format!("--output=./{name}");
+        place.run(&["compile", &output, "echo.wasm"]).ok();
+        let name = &format!("./{name}");
+        for command in [&["run"][..], &["run", "--dry-run"], &["inspect"], &["inspect", "--json"]] {
+            let plain = place.run(&[command, &[name]].concat());
+            let plain = plain.fails(1, "sandbox's checks; if you trust whoever made it, name it");
+            assert_eq!(plain.out, "");
+            place.run(&[command, &["--allow-precompiled", name]].concat()).ok();
+        }
+        let ran = place.run(&["--allow-precompiled", "--argv0", "echo", name, "x"]);
+        assert_eq!(ran.ok(), "echo\nx\n");
+        place.run(&["inspect", "--code-size", name]).fails(1, "`selkie compile`");
+        // These look at nothing but its first bytes.
+        place.run(&["validate", name]).fails(1, "is an artifact");
+        place.run(&["disas", name]).fails(1, "is an artifact");
+        place.run(&["compile", name, "-o", "again.cwasm"]).fails(1, "compiled already");
+    }
+    let artifact = std::fs::read(place.folder.join("game.wasm")).unwrap();
+    let refused = place.run_with_input(&["-"], &artifact);
+    let refused = refused.fails(1, "standard input holds machine code");
+    assert!(!refused.err.contains("cwasm"), "{refused:?}");
+    place.run_with_input(&["inspect", "-"], &artifact).fails(1, "--allow-precompiled");
+    // A file that has the name of an artifact and is none runs in the sandbox as ever.
+    place.module("module.cwasm", ECHO);
+    assert_eq!(place.run(&["module.cwasm"]).ok(), "module.cwasm\n");
+    // The name is the one that was given, wherever it leads.
+    std::os::unix::fs::symlink("game", place.folder.join("link.cwasm")).unwrap();
+    place.run(&["link.cwasm"]).ok();
+    place.file("allow.toml", "[wasm]\nallow-precompiled = true\n");
+    place.run(&["--config", "allow.toml", "game.wasm"]).fails(1, "allow-precompiled");
+}
+
+#[test]
+fn the_help_says_what_an_artifact_is() {
+    let place = Place::new("artifact-help");
+    for (words, says) in [
+        (&["help", "run"][..], "An artifact (.cwasm) is machine code"),
+        (&["help"], "An artifact is machine code"),
+        (&["help", "compile"], ".cwasm"),
+    ] {
+        let help = place.run(words).ok();
+        assert!(help.contains(says), "{words:?}: {help}");
+    }
 }
 
 #[test]

@@ -3,8 +3,11 @@
 
 #[path = "place/scratch.rs"]
 mod place;
-use place::{ECHO, Place};
+use place::{ECHO, Place, TRAP, WAIT, text};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Stdio;
 
 #[test]
 fn a_program_is_compiled_once() {
@@ -92,6 +95,51 @@ fn a_folder_that_others_can_write_to_is_not_used() {
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     place.run(&["echo.wasm"]).ok();
     assert!(place.cached().is_empty());
+}
+
+#[test]
+fn an_entry_that_others_can_write_to_is_replaced_and_foreign_ones_stay() {
+    let place = Place::new("cache-writable");
+    place.module("echo.wasm", ECHO);
+    place.run(&["echo.wasm"]).ok();
+    let entry = place.cached().remove(0);
+    let whole = std::fs::read(&entry).unwrap();
+    // An artifact that would do something else, under the name of this one.
+    place.module("trap.wasm", TRAP);
+    place.run(&["compile", "trap.wasm", "-o", text(&entry)]).ok();
+    std::fs::set_permissions(&entry, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let foreign = entry.with_file_name("mine.cwasm");
+    std::fs::write(&foreign, "x").unwrap();
+    assert_eq!(place.run(&["echo.wasm", "x"]).ok(), "echo.wasm\nx\n");
+    assert_eq!(std::fs::read(&entry).unwrap(), whole);
+    assert!(foreign.exists());
+}
+
+#[test]
+fn nothing_of_cache_or_program_is_open_while_it_runs() {
+    let place = Place::new("cache-closed");
+    place.module("wait.wasm", WAIT);
+    place.run(&["compile", "wait.wasm"]).ok();
+    // Compiled and kept, then from the cache, then without.
+    for options in [
+        &["wait.wasm"][..],
+        &["wait.wasm"],
+        &["-S", "wall=off", "wait.wasm"],
+        &["--no-cache", "wait.wasm"],
+        &["wait.cwasm"],
+    ] {
+        let mut command = place.command(options);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+        let open: Vec<_> = open.map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap()).collect();
+        let is_ours = |path: &PathBuf| path.starts_with(&place.folder);
+        assert!(!open.iter().any(is_ours), "{options:?}: {open:?}");
+        drop(child.stdin.take());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+    assert_eq!(place.cached().len(), 1);
 }
 
 #[test]

@@ -94,7 +94,8 @@ fn a_dash_is_standard_input() {
     }
     place.run_with_input(&["compile", "-", "-o", "echo.cwasm"], &binary).ok();
     let artifact = std::fs::read(place.folder.join("echo.cwasm")).unwrap();
-    assert_eq!(place.run_with_input(&["-", "b"], &artifact).ok(), "-\nb\n");
+    let ran = place.run_with_input(&["--allow-precompiled", "-", "b"], &artifact);
+    assert_eq!(ran.ok(), "-\nb\n");
     place.run_with_input(&["compile", "-"], &binary).fails(2, "--output");
     place.run_with_input(&["-"], b"").fails(1, "standard input is empty");
 }

@@ -3,13 +3,15 @@
 //! Whatever is checked here, damage, version, processor, settings, only tells honest artifacts
 //! from broken ones: who can write an artifact's bytes can write its checks. So who loads one
 //! vouches for it, and these are the only functions of the public API that are `unsafe`.
-#![allow(unsafe_code)] // declares the two functions; nothing in them needs it
+#![allow(unsafe_code)] // declares the three functions; nothing else in them needs it
 
 use crate::artifact::Artifact;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::module::Module;
 use selkie_vm::CodeMemory;
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,15 +50,26 @@ impl Module {
     /// # Errors
     /// The file cannot be read; as [`Module::deserialize`].
     pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
-        use std::os::fd::AsFd;
         let path = path.as_ref();
         let context = |e: Error| e.context(format!("cannot load {}", path.display()));
-        let file = std::fs::File::open(path).map_err(|e| context(e.into()))?;
-        let whole = selkie_vm::FileMap::new(file.as_fd()).map_err(|e| context(e.into()))?;
-        let (artifact, code_range) =
-            Artifact::load(Arc::new(whole), &engine.fingerprint()).map_err(context)?;
-        let code = CodeMemory::from_file(file.as_fd(), code_range.start as u64, code_range.len())
-            .map_err(|e| context(e.into()))?;
+        let file = File::open(path).map_err(|e| context(e.into()))?;
+        // SAFETY: the caller vouches for the file that lies under this name, which is this one.
+        unsafe { Module::deserialize_open_file(engine, file) }.map_err(context)
+    }
+
+    /// Loads the artifact in a file that is open for reading, mapping its code instead of reading
+    /// it: what was checked of the descriptor holds for what is loaded, whatever happens to the
+    /// file's name. The descriptor's position means nothing.
+    ///
+    /// # Safety
+    /// As [`Module::deserialize_file`].
+    ///
+    /// # Errors
+    /// The file cannot be mapped; as [`Module::deserialize`].
+    pub unsafe fn deserialize_open_file(engine: &Engine, file: File) -> Result<Module> {
+        let whole = selkie_vm::FileMap::new(file.as_fd())?;
+        let (artifact, code_range) = Artifact::load(Arc::new(whole), &engine.fingerprint())?;
+        let code = CodeMemory::from_file(file.as_fd(), code_range.start as u64, code_range.len())?;
         Module::from_artifact(engine, artifact, code)
     }
 }

@@ -177,21 +177,48 @@ fn the_kernels_answer_is_understood() {
 #[test]
 fn a_missing_wall_is_told_or_refused_as_was_asked() {
     let raised = Ok(Raised { version: ABI::V4 });
-    let absent = Err(Absent::because("no seal"));
-    for demand in [Demand::Off, Demand::On, Demand::Require] {
-        assert_eq!(demand.consequence(&raised), Ok(None));
+    let absent = Err(Absent::by_kernel("no seal"));
+    for is_seen in [false, true] {
+        let told = |demand: Demand, attempt| demand.consequence(attempt, || is_seen);
+        for demand in [Demand::Off, Demand::On, Demand::Require] {
+            assert_eq!(told(demand, &raised), Ok(None));
+        }
+        assert_eq!(told(Demand::Off, &absent), Ok(None));
+        let note = told(Demand::On, &absent).unwrap();
+        assert_eq!(note.is_some_and(|words| words.contains("no seal")), is_seen);
+        assert!(told(Demand::Require, &absent).unwrap_err().contains("no seal"));
     }
-    assert_eq!(Demand::Off.consequence(&absent), Ok(None));
-    assert!(Demand::On.consequence(&absent).unwrap().unwrap().contains("no seal"));
-    assert!(Demand::Require.consequence(&absent).unwrap_err().contains("no seal"));
     assert_eq!(Demand::default(), Demand::On);
+}
+
+#[test]
+fn a_wall_that_could_not_be_raised_is_told_to_everybody() {
+    let failed = Err(Absent::by_failure("no seal"));
+    for is_seen in [false, true] {
+        let told = |demand: Demand| demand.consequence(&failed, || is_seen);
+        assert_eq!(told(Demand::Off), Ok(None));
+        let words = told(Demand::On).unwrap().unwrap();
+        assert!(words.starts_with("warning: ") && words.contains("no seal"), "{words}");
+        assert!(told(Demand::Require).unwrap_err().contains("no seal"));
+    }
+}
+
+#[test]
+fn more_walls_than_the_kernel_has_room_for_are_a_failure_and_no_lack() {
+    // The kernel counts the walls of a thread, and sixteen are too many for it.
+    let attempts = std::thread::spawn(|| {
+        let one = |_| raise(&WasiCtx::builder().build());
+        (0..17).map(one).find_map(Result::err)
+    });
+    let absent = attempts.join().unwrap().unwrap();
+    assert_eq!(absent.has_failed, probe().is_ok(), "{absent}");
 }
 
 #[test]
 fn the_state_names_what_is_kept_out() {
     let state = Demand::On.describe(|| Ok(Raised { version: ABI::V4 }));
     assert_eq!(state, "Landlock 4 denies: files that were not granted, TCP connections");
-    let absent = || Err(Absent::because("no seal"));
+    let absent = || Err(Absent::by_kernel("no seal"));
     assert_eq!(Demand::On.describe(absent), "missing: no seal");
     assert!(Demand::Require.describe(absent).contains("nothing would run: no seal"));
     assert_eq!(Demand::Off.describe(|| unreachable!()), "off");

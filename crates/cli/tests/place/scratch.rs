@@ -150,6 +150,18 @@ pub(crate) const ECHO: &str = r#"(module
       (if (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))
         (then (call $exit (i32.const 9))))))"#;
 
+/// Writes a byte, then reads one.
+pub(crate) const WAIT: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_read"
+      (func $read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+      (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 64) "\10\00\00\00\01\00\00\00")
+    (func (export "_start")
+      (drop (call $write (i32.const 1) (i32.const 64) (i32.const 1) (i32.const 80)))
+      (drop (call $read (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 80)))))"#;
+
 /// Traps two functions deep.
 pub(crate) const TRAP: &str = r#"(module
     (func $outer (export "_start") call $inner)
