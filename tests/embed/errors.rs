@@ -1,7 +1,10 @@
 //! `Error`, `Trap` and backtraces.
 
 use crate::instantiate;
-use selkie::{Config, Engine, Error, ErrorKind, Instance, Module, Store, Trap, Val};
+use selkie::{
+    Config, Engine, Error, ErrorKind, Instance, LimitExceeded, Module, ResourceError, Store,
+    StoreLimits, Trap, Val,
+};
 use selkie_tests::toolchains;
 
 #[test]
@@ -31,6 +34,39 @@ fn each_trap_has_the_specifications_words() {
         assert!(error.to_string().contains(&name), "{error}");
         assert_eq!(error.downcast_ref::<Trap>(), Some(&trap));
     }
+}
+
+#[test]
+fn what_exceeds_a_limit_before_anything_ran_says_which() {
+    let engine = Engine::default();
+    let module = Module::new(&engine, "(module (memory 17) (table 3 funcref))").unwrap();
+    let limits = StoreLimits::default();
+    let error = |limits| {
+        let mut store = Store::new(&engine, ());
+        store.set_limits(limits);
+        let error = Instance::new(&mut store, &module, &[]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        *error.downcast_ref::<LimitExceeded>().unwrap()
+    };
+    let (bytes, limit_bytes) = (17 << 16, 1 << 20);
+    let memory = error(StoreLimits { memory_bytes: limit_bytes, ..limits });
+    assert_eq!(memory, LimitExceeded::Memory { bytes, limit_bytes });
+    let table = error(StoreLimits { table_elements: 2, ..limits });
+    assert_eq!(table, LimitExceeded::Table { elements: 3, limit_elements: 2 });
+
+    let mut config = Config::new();
+    config.max_wasm_stack_bytes(1 << 50);
+    let engine = Engine::new(&config).unwrap();
+    let module = Module::new(&engine, r#"(module (func (export "f")))"#).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let func = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+    let error = func.call(&mut store, ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(matches!(
+        error.downcast_ref(),
+        Some(ResourceError::Stack { bytes: 0x4_0000_0000_0000, .. })
+    ));
 }
 
 #[test]

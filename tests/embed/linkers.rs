@@ -92,6 +92,7 @@ fn unknown_imports_trap_only_when_they_are_called() {
     assert_eq!(now.call(&mut store, ()).unwrap(), 1);
     let call = instance.get_typed_func::<(), i32>(&mut store, "call").unwrap();
     let error = call.call(&mut store, ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Trap);
     assert!(error.to_string().contains("later"), "{error}");
 }
 

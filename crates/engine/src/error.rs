@@ -1,6 +1,7 @@
 //! The one public error: a pointer in size, with a kind to act on and words to read.
 
 use crate::backtrace::WasmBacktrace;
+use crate::limits::LimitExceeded;
 use selkie_compile::CompileError;
 use selkie_module::{DecodeError, TrapCode};
 use selkie_vm::ResourceError;
@@ -147,7 +148,7 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
             ErrorKind::Invalid
         } else if let Some(error) = any.downcast_ref::<CompileError>() {
             compile_kind(error)
-        } else if any.is::<ResourceError>() {
+        } else if any.is::<ResourceError>() || any.is::<LimitExceeded>() {
             ErrorKind::Limit
         } else if any.is::<std::io::Error>() {
             ErrorKind::Io

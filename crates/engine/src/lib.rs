@@ -55,7 +55,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use global::{Extern, Global, Tag};
 pub use instance::Instance;
-pub use limits::StoreLimits;
+pub use limits::{LimitExceeded, StoreLimits};
 pub use linker::{InstancePre, Linker};
 pub use memory::{Memory, SharedMemory};
 pub use module::Module;
@@ -77,6 +77,7 @@ pub use selkie_compile::CompileError;
 pub use selkie_module::TrapCode as Trap;
 pub use selkie_module::features::Feature;
 pub use selkie_module::{DecodeError, Features};
+pub use selkie_vm::ResourceError;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use types::{

@@ -1,4 +1,6 @@
-//! What the instances of one store may use.
+//! What the instances of one store may use, and the error of what starts beyond it.
+
+use std::fmt;
 
 /// Limits of a store. Growth beyond one fails as the specification says (`-1`); a module that
 /// starts beyond one is not instantiated.
@@ -43,3 +45,41 @@ impl Default for StoreLimits {
         }
     }
 }
+
+/// Something that would start beyond a limit of its store. Errors of
+/// [`ErrorKind::Limit`](crate::ErrorKind::Limit) can be downcast to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitExceeded {
+    /// A linear memory.
+    Memory {
+        /// Bytes it starts with; `u64::MAX` also stands for more.
+        bytes: u64,
+        /// [`StoreLimits::memory_bytes`].
+        limit_bytes: u64,
+    },
+    /// A table.
+    Table {
+        /// Elements it starts with.
+        elements: u64,
+        /// [`StoreLimits::table_elements`].
+        limit_elements: u64,
+    },
+}
+
+impl fmt::Display for LimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LimitExceeded::Memory { bytes, limit_bytes } => write!(
+                f,
+                "a memory of {bytes} bytes exceeds the store's limit of {limit_bytes} bytes"
+            ),
+            LimitExceeded::Table { elements, limit_elements } => write!(
+                f,
+                "a table of {elements} elements exceeds the store's limit of {limit_elements} elements"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for LimitExceeded {}

@@ -176,7 +176,8 @@ impl<T> Linker<T> {
         Ok(self)
     }
 
-    /// Defines every function that a module imports and nobody defined, so that calling it traps.
+    /// Defines every function that a module imports and nobody defined, so that calling it fails
+    /// with an error of [`ErrorKind::Trap`] that names it.
     ///
     /// # Errors
     /// None while names are checked as here.
@@ -189,7 +190,7 @@ impl<T> Linker<T> {
             let what =
                 format!("unknown import `{}` `{}` was called", import.module(), import.name());
             self.func_new(import.module(), import.name(), ty.clone(), move |_, _, _| {
-                Err(Error::new(ErrorKind::Link, what.clone()))
+                Err(Error::new(ErrorKind::Trap, what.clone()))
             })?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::LimitExceeded;
 use crate::raw;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreInner};
 use selkie_compile::MemoryPlan as CompilePlan;
@@ -85,12 +86,9 @@ impl MemoryEntry {
 /// How a memory of this type is allocated: by the same rule that the compiler planned with.
 fn allocation_plan(engine: &Engine, limit_bytes: u64, ty: &MemoryType) -> Result<MemoryPlan> {
     let tuning = &engine.config().tuning;
-    let too_large = || {
-        let message = format!("a memory of {} pages exceeds the store's limit", ty.limits.min);
-        Error::new(ErrorKind::Limit, message)
-    };
-    let min_bytes = ty.min_bytes().filter(|b| *b <= limit_bytes);
-    let min_bytes = min_bytes.ok_or_else(too_large)?;
+    let min_bytes = ty.min_bytes();
+    let too_large = || LimitExceeded::Memory { bytes: min_bytes.unwrap_or(u64::MAX), limit_bytes };
+    let min_bytes = min_bytes.filter(|b| *b <= limit_bytes).ok_or_else(too_large)?;
     let max_bytes = ty.max_bytes().min(limit_bytes).max(min_bytes);
     let reserved = CompilePlan::reserves_index_space(ty, tuning);
     Ok(if reserved {

@@ -4,6 +4,7 @@
 //! instance says, and is filled when somebody looks.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::LimitExceeded;
 use crate::raw;
 use crate::store::{AsContext, AsContextMut, InstanceId, StoreId, StoreInner};
 use crate::values::Val;
@@ -35,9 +36,8 @@ impl TableEntry {
         owner: Option<(InstanceId, DefinedTableIndex)>,
     ) -> Result<TableEntry> {
         if ty.limits.min > store.limits.table_elements {
-            let message =
-                format!("a table of {} elements exceeds the store's limit", ty.limits.min);
-            return Err(Error::new(ErrorKind::Limit, message));
+            let (elements, limit_elements) = (ty.limits.min, store.limits.table_elements);
+            return Err(LimitExceeded::Table { elements, limit_elements }.into());
         }
         let kind = if is_func { TableKind::Func } else { TableKind::Ref };
         let max = ty.limits.max.unwrap_or(u64::MAX).min(store.limits.table_elements);

@@ -122,6 +122,8 @@ pub enum Unwind {
         /// Frames at the trap, innermost first. Empty where none were wanted.
         frames: Vec<Frame>,
     },
+    /// Nothing ran, as there is no stack to run on.
+    Resource(ResourceError),
     /// What `raise_payload` was given.
     Payload(Box<dyn Any + Send>),
 }
@@ -242,9 +244,10 @@ unsafe fn call_slow(
         if (*store).is_inside_wasm() {
             return call_nested(thread, store, entry);
         }
-        let Ok(stack) = StackMemory::acquire((*store).stack_bytes) else {
-            return Err(Unwind::trap(TrapCode::OutOfMemory));
-        };
+        let bytes = (*store).stack_bytes;
+        let stack = StackMemory::acquire(bytes).map_err(|source| {
+            Unwind::Resource(ResourceError::Stack { bytes, source: Box::new(source) })
+        })?;
         let top = stack.top();
         if thread.current.get().is_null() {
             thread.keep_stack(stack);

@@ -25,6 +25,13 @@ pub enum ResourceError {
     },
     /// A range that does not lie inside the memory or file it speaks of.
     OutOfRange,
+    /// No stack for WebAssembly; what calls it has not run.
+    Stack {
+        /// Bytes it should have had.
+        bytes: usize,
+        /// Why there is none.
+        source: Box<ResourceError>,
+    },
     /// The allocator has no memory left.
     OutOfMemory {
         /// Bytes asked for.
@@ -54,6 +61,9 @@ impl fmt::Display for ResourceError {
             ResourceError::LimitExceeded { requested, limit } => {
                 write!(f, "{requested} requested, the limit is {limit}")
             }
+            ResourceError::Stack { bytes, source } => {
+                write!(f, "no stack of {bytes} bytes for WebAssembly: {source}")
+            }
             ResourceError::OutOfRange => f.write_str("range outside the memory or file"),
             ResourceError::OutOfMemory { bytes } => write!(f, "no memory for {bytes} bytes"),
         }
@@ -64,6 +74,7 @@ impl std::error::Error for ResourceError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ResourceError::System { source, .. } => Some(source),
+            ResourceError::Stack { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -41,8 +41,8 @@ pub use memory::{LinearMemory, MemoryPlan};
 pub use mmap::page_bytes;
 pub use parking::WaitOutcome;
 pub use shared::{SharedMemory, notify_unshared};
-pub use signals::install_handlers;
-pub use stack::{DEFAULT_STACK_BYTES, GUARD_BYTES};
+pub use signals::{ignore_file_size_signal, install_handlers};
+pub use stack::{DEFAULT_STACK_BYTES, GUARD_BYTES, MIN_STACK_BYTES};
 pub use table::{MAX_STABLE_ELEMENTS, TableKind, TableStorage};
 
 /// An operation of a guest that may trap.

@@ -36,6 +36,13 @@ pub fn install_handlers() -> Result<(), ResourceError> {
     })
 }
 
+/// Makes a write beyond the process's limit for file sizes an error (`EFBIG`), which whoever
+/// writes can report, instead of the process's end. For programs; a library leaves it to them.
+pub fn ignore_file_size_signal() {
+    // SAFETY: no handler is installed. The call cannot fail: the signal exists and may be ignored.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 fn install() -> Result<(), std::io::Error> {
     // SAFETY: all-zero is a valid `sigaction`; each call reads and writes locals only; the handler
     // is async-signal-safe by construction. The previous handlers are known before ours exist.

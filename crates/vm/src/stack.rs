@@ -18,7 +18,7 @@ pub const GUARD_BYTES: usize = 1 << 20;
 /// Usable bytes of a stack when nobody says otherwise.
 pub const DEFAULT_STACK_BYTES: usize = 16 << 20;
 /// The least a stack has: one page of header and first frames, and some to work with.
-pub(crate) const MIN_STACK_BYTES: usize = 64 << 10;
+pub const MIN_STACK_BYTES: usize = 64 << 10;
 /// Dirty bytes that stay with a pooled stack.
 const KEEP_BYTES: usize = 64 << 10;
 /// Stacks the global pool keeps.

@@ -606,7 +606,7 @@ unsafe extern "C" fn recurse_through_host(
         };
         let code = match &*unwind {
             Unwind::Trap { code, .. } => *code,
-            Unwind::Payload(_) => TrapCode::Unreachable,
+            Unwind::Resource(_) | Unwind::Payload(_) => TrapCode::Unreachable,
         };
         drop(unwind);
         raise_trap((*context).store, code)

@@ -322,6 +322,7 @@ fn unwound(unwind: Unwind) -> Error {
         Unwind::Trap { code, frames } => {
             Error::from(code).with_backtrace(WasmBacktrace::capture(&frames))
         }
+        Unwind::Resource(error) => Error::from(error),
         Unwind::Payload(payload) => match payload.downcast::<Error>() {
             Ok(error) => *error,
             Err(panic) => std::panic::resume_unwind(panic),
