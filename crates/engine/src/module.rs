@@ -283,7 +283,7 @@ pub(crate) fn compile_artifact(
     let config = engine.config();
     let module = decode::decode(bytes, config.features)?;
     if module.info.const_exprs().any(selkie_module::ConstExpr::needs_gc) {
-        let message = "a constant expression that needs garbage collection cannot be compiled";
+        let message = "a constant expression that needs garbage collection does not run yet";
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
     let linked = {

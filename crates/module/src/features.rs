@@ -1,12 +1,13 @@
 //! The proposals of WebAssembly, as one table.
 //!
-//! Grammar: `name, "flag", wasmparser feature, default, "what it is";`. From it come the switches
+//! Grammar: `name, "flag", wasmparser feature, default, runs, "what it is";`, where `runs` is
+//! whether what is valid by it can also be compiled. From it come the switches
 //! of `Config`, the command line's `-W` names and their help, and the hint in errors.
 
 use wasmparser::WasmFeatures;
 
 macro_rules! features {
-    ($($(#[$doc:meta])* $name:ident, $flag:literal, $bit:ident, $default:literal, $about:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident, $flag:literal, $bit:ident, $default:literal, $runs:literal, $about:literal;)*) => {
         /// One proposal.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(non_camel_case_types)]
@@ -31,6 +32,11 @@ macro_rules! features {
                 match self { $(Feature::$name => $default,)* }
             }
 
+            /// Whether modules that use it run; those of other proposals are validated only.
+            pub fn runs(self) -> bool {
+                match self { $(Feature::$name => $runs,)* }
+            }
+
             fn bit(self) -> WasmFeatures {
                 match self { $(Feature::$name => WasmFeatures::$bit,)* }
             }
@@ -39,30 +45,30 @@ macro_rules! features {
 }
 
 features! {
-    mutable_global, "mutable-global", MUTABLE_GLOBAL, true, "imported and exported mutable globals";
-    saturating_float_to_int, "saturating-float-to-int", SATURATING_FLOAT_TO_INT, true, "conversions that saturate instead of trapping";
-    sign_extension, "sign-extension", SIGN_EXTENSION, true, "sign extension instructions";
-    reference_types, "reference-types", REFERENCE_TYPES, true, "externref, funcref and table instructions";
-    multi_value, "multi-value", MULTI_VALUE, true, "several results and block parameters";
-    bulk_memory, "bulk-memory", BULK_MEMORY, true, "bulk memory and table instructions";
-    simd, "simd", SIMD, true, "128-bit vectors";
-    relaxed_simd, "relaxed-simd", RELAXED_SIMD, true, "vector instructions with relaxed results";
-    tail_call, "tail-call", TAIL_CALL, true, "return_call and return_call_indirect";
-    extended_const, "extended-const", EXTENDED_CONST, true, "arithmetic in constant expressions";
-    multi_memory, "multi-memory", MULTI_MEMORY, true, "several memories in a module";
-    memory64, "memory64", MEMORY64, true, "64-bit memories and tables";
-    threads, "threads", THREADS, true, "shared memories and atomic instructions";
-    function_references, "function-references", FUNCTION_REFERENCES, true, "typed function references";
-    gc, "gc", GC, true, "structs, arrays and casts";
-    exceptions, "exceptions", EXCEPTIONS, true, "exceptions with exnref";
-    legacy_exceptions, "legacy-exceptions", LEGACY_EXCEPTIONS, false, "the earlier exception instructions";
-    wide_arithmetic, "wide-arithmetic", WIDE_ARITHMETIC, true, "128-bit addition, subtraction and multiplication";
-    custom_page_sizes, "custom-page-sizes", CUSTOM_PAGE_SIZES, true, "memories with pages of one byte";
-    compact_imports, "compact-imports", COMPACT_IMPORTS, true, "import sections that share module names";
-    stack_switching, "stack-switching", STACK_SWITCHING, false, "continuations";
-    custom_descriptors, "custom-descriptors", CUSTOM_DESCRIPTORS, false, "exact types and descriptors";
-    memory_control, "memory-control", MEMORY_CONTROL, false, "memory.discard";
-    shared_everything_threads, "shared-everything-threads", SHARED_EVERYTHING_THREADS, false, "shared globals, tables and functions";
+    mutable_global, "mutable-global", MUTABLE_GLOBAL, true, true, "imported and exported mutable globals";
+    saturating_float_to_int, "saturating-float-to-int", SATURATING_FLOAT_TO_INT, true, true, "conversions that saturate instead of trapping";
+    sign_extension, "sign-extension", SIGN_EXTENSION, true, true, "sign extension instructions";
+    reference_types, "reference-types", REFERENCE_TYPES, true, true, "externref, funcref and table instructions";
+    multi_value, "multi-value", MULTI_VALUE, true, true, "several results and block parameters";
+    bulk_memory, "bulk-memory", BULK_MEMORY, true, true, "bulk memory and table instructions";
+    simd, "simd", SIMD, true, true, "128-bit vectors";
+    relaxed_simd, "relaxed-simd", RELAXED_SIMD, true, true, "vector instructions with relaxed results";
+    tail_call, "tail-call", TAIL_CALL, true, true, "return_call and return_call_indirect";
+    extended_const, "extended-const", EXTENDED_CONST, true, true, "arithmetic in constant expressions";
+    multi_memory, "multi-memory", MULTI_MEMORY, true, true, "several memories in a module";
+    memory64, "memory64", MEMORY64, true, true, "64-bit memories and tables";
+    threads, "threads", THREADS, true, true, "shared memories and atomic instructions";
+    function_references, "function-references", FUNCTION_REFERENCES, true, true, "typed function references";
+    gc, "gc", GC, true, false, "structs, arrays and casts";
+    exceptions, "exceptions", EXCEPTIONS, true, false, "exceptions with exnref";
+    legacy_exceptions, "legacy-exceptions", LEGACY_EXCEPTIONS, false, false, "the earlier exception instructions";
+    wide_arithmetic, "wide-arithmetic", WIDE_ARITHMETIC, true, true, "128-bit addition, subtraction and multiplication";
+    custom_page_sizes, "custom-page-sizes", CUSTOM_PAGE_SIZES, true, true, "memories with pages of one byte";
+    compact_imports, "compact-imports", COMPACT_IMPORTS, true, true, "import sections that share module names";
+    stack_switching, "stack-switching", STACK_SWITCHING, false, false, "continuations";
+    custom_descriptors, "custom-descriptors", CUSTOM_DESCRIPTORS, false, false, "exact types and descriptors";
+    memory_control, "memory-control", MEMORY_CONTROL, false, false, "memory.discard";
+    shared_everything_threads, "shared-everything-threads", SHARED_EVERYTHING_THREADS, false, false, "shared globals, tables and functions";
 }
 
 /// A set of enabled proposals.

@@ -135,8 +135,7 @@ impl<'a, E: Emitter> Translator<'_, 'a, E> {
 
 /// Says what an instruction belongs to.
 fn refusal(op: &Operator<'_>) -> String {
-    let name = format!("{op:?}");
-    let name = name.split([' ', '{', '(']).next().unwrap_or_default().to_string();
+    let name = spec_name(op);
     let proposal = match op {
         Operator::TryTable { .. } | Operator::Throw { .. } | Operator::ThrowRef => "exceptions",
         Operator::Try { .. }
@@ -144,10 +143,62 @@ fn refusal(op: &Operator<'_>) -> String {
         | Operator::CatchAll
         | Operator::Rethrow { .. }
         | Operator::Delegate { .. } => "legacy exceptions",
-        _ if name.starts_with("Cont") || name.starts_with("Resume") || name.contains("Suspend") => {
-            "stack switching"
-        }
+        Operator::ContNew { .. }
+        | Operator::ContBind { .. }
+        | Operator::Suspend { .. }
+        | Operator::Resume { .. }
+        | Operator::ResumeThrow { .. }
+        | Operator::ResumeThrowRef { .. }
+        | Operator::Switch { .. } => "stack switching",
+        Operator::MemoryDiscard { .. } => "memory control",
+        _ if name.contains(".atomic.") => "shared-everything threads",
+        _ if name.contains("_desc") => "custom descriptors",
         _ => "garbage collection",
     };
-    format!("the {proposal} instruction {name} cannot be compiled")
+    format!("`{name}` ({proposal}) does not run yet")
+}
+
+/// An instruction's name in the text format, made from its name in Rust.
+fn spec_name(op: &Operator<'_>) -> String {
+    const SPACES: [&str; 10] =
+        ["struct", "array", "ref", "i31", "any", "extern", "cont", "memory", "table", "global"];
+    let in_rust = format!("{op:?}");
+    let mut name = String::new();
+    for c in in_rust.chars().take_while(char::is_ascii_alphanumeric) {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    // The text format has these in the type that follows.
+    let name = name.trim_end_matches("_nullable").trim_end_matches("_non_null");
+    match name.split_once('_') {
+        Some((space, rest)) if SPACES.contains(&space) => {
+            let rest = rest.strip_prefix("atomic_").map(|rest| format!("atomic.{rest}"));
+            let rest = rest.unwrap_or_else(|| name[space.len() + 1..].to_string());
+            format!("{space}.{rest}")
+        }
+        _ => name.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instructions_that_do_not_run_are_called_as_in_the_text_format() {
+        for (op, words) in [
+            (Operator::StructNew { struct_type_index: 0 }, "`struct.new` (garbage collection)"),
+            (Operator::RefI31, "`ref.i31` (garbage collection)"),
+            (Operator::I31GetS, "`i31.get_s` (garbage collection)"),
+            (Operator::AnyConvertExtern, "`any.convert_extern` (garbage collection)"),
+            (Operator::ThrowRef, "`throw_ref` (exceptions)"),
+            (Operator::CatchAll, "`catch_all` (legacy exceptions)"),
+            (Operator::ContNew { cont_type_index: 0 }, "`cont.new` (stack switching)"),
+            (Operator::MemoryDiscard { mem: 0 }, "`memory.discard` (memory control)"),
+        ] {
+            assert_eq!(refusal(&op), format!("{words} does not run yet"));
+        }
+    }
 }
