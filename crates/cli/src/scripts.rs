@@ -4,6 +4,7 @@ use crate::input;
 use crate::options::Making;
 use crate::output;
 use crate::report::Failure;
+use crate::text::counted;
 use crate::wast::WastRunner;
 use clap::{Args, ValueHint};
 use std::ffi::{OsStr, OsString};
@@ -39,5 +40,6 @@ fn script(runner: &WastRunner, file: &OsStr) -> Result<(), Failure> {
     let name = file.to_string_lossy();
     let summary =
         runner.run_file(&name, &text).map_err(|error| Failure::error(error.to_string()))?;
-    output::line(&format!("{label}: {} assertions hold", summary.assertions))
+    let hold = counted(summary.assertions, "assertion holds", "assertions hold");
+    output::line(&format!("{label}: {hold}"))
 }

@@ -74,6 +74,11 @@ pub(crate) fn some_of(items: &[String], limit: usize) -> String {
     text
 }
 
+/// A number with the words that fit it.
+pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// A size as people write it: `64K`, `8MiB`, `2G`, `4096`.
 pub(crate) fn parse_size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

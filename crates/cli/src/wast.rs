@@ -11,6 +11,7 @@
 mod agent;
 mod spectest;
 mod values;
+mod words;
 
 use agent::Agent;
 use selkie::{Config, Engine};

@@ -6,6 +6,7 @@
 use super::Summary;
 use super::spectest;
 use super::values::{argument, check_results};
+use super::words;
 use selkie::{Engine, Error, ErrorKind, Extern, Instance, Linker, Module, Store, Val};
 use std::collections::HashMap;
 use std::thread::{Scope, ScopedJoinHandle};
@@ -341,7 +342,8 @@ fn must_fail(
 ) -> Result<Error, Problem> {
     match outcome {
         Ok(results) => {
-            Err(format!("returned {results:?}, but should have failed with {expected}").into())
+            let results = words::values(&results);
+            Err(format!("returned {results}, but should have failed with {expected}").into())
         }
         Err(error) if error.kind() == kind => Ok(error),
         Err(error) => Err(format!("failed with `{error}`, but should have with {expected}").into()),

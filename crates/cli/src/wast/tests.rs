@@ -17,7 +17,7 @@ fn a_wrong_result_is_reported_with_its_line() {
     );
     let error = run(&text).unwrap_err();
     assert_eq!(error.line, 4);
-    assert!(error.message.contains("I32(2)"), "{error}");
+    assert_eq!(error.message, "result 0 is `i32.const 2`, but `i32.const 3` was expected");
 }
 
 #[test]

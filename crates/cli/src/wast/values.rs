@@ -1,5 +1,7 @@
 //! Values of scripts: arguments become values of a store, results are compared with patterns.
 
+use super::words;
+use crate::text::counted;
 use selkie::{ExternRef, HeapType, Store, V128, Val};
 use wast::WastRet;
 use wast::core::{
@@ -50,25 +52,22 @@ pub(super) fn check_results(
     expected: &[WastRet<'_>],
 ) -> Result<(), String> {
     if results.len() != expected.len() {
-        return Err(format!("{} results, but {} expected", results.len(), expected.len()));
+        let given = counted(results.len(), "result", "results");
+        return Err(format!("{given}, but {} expected", expected.len()));
     }
     for (i, (result, expected)) in results.iter().zip(expected).enumerate() {
         let WastRet::Core(expected) = expected else {
             return Err("values of components are not supported".into());
         };
         if !matches(store, result, expected) {
-            return Err(format!("result {i} is {}, but {expected:?} expected", show(result)));
+            return Err(format!(
+                "result {i} is `{}`, but `{}` was expected",
+                words::value(result),
+                words::pattern(expected)
+            ));
         }
     }
     Ok(())
-}
-
-fn show(value: &Val) -> String {
-    match value {
-        Val::F32(bits) => format!("f32 {} ({bits:#010x})", f32::from_bits(*bits)),
-        Val::F64(bits) => format!("f64 {} ({bits:#018x})", f64::from_bits(*bits)),
-        other => format!("{other:?}"),
-    }
 }
 
 fn matches(store: &Store<()>, value: &Val, expected: &WastRetCore<'_>) -> bool {
