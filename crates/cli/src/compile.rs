@@ -1,8 +1,8 @@
 //! `selkie compile`: from a module to an artifact file.
 //!
-//! Invariant: the file appears whole or not at all.
+//! Invariant: the file appears whole or not at all, and never in place of the module.
 
-use crate::input::{self, Input};
+use crate::input::{self, Content, Input};
 use crate::load;
 use crate::options::Making;
 use crate::output;
@@ -12,6 +12,7 @@ use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Compile to an artifact (.cwasm) that `run` accepts
@@ -32,6 +33,9 @@ impl Compile {
         let settings = self.making.settings()?;
         let input = input::read(&self.file)?;
         let target = self.target(&input)?;
+        if matches!(input.content, Content::Module(_) | Content::Text(_)) {
+            refuse_the_source(target.as_deref(), &input)?;
+        }
         let engine = load::engine(&settings)?;
         let module = load::compile(&engine, &input)?;
         let bytes = module.serialize().map_err(|error| Failure::engine(&error, &input.shown))?;
@@ -56,6 +60,22 @@ impl Compile {
             (None, _) => Err(Failure::usage("say where the artifact goes: --output FILE")),
         }
     }
+}
+
+/// Whoever overwrites the module has nothing left to compile again.
+fn refuse_the_source(target: Option<&Path>, input: &Input) -> Result<(), Failure> {
+    let file_of = |path: &Path| {
+        let meta = std::fs::metadata(path).ok().filter(|meta| meta.is_file());
+        meta.map(|meta| (meta.dev(), meta.ino()))
+    };
+    let (Some(target), Some(source)) = (target, &input.path) else { return Ok(()) };
+    if file_of(target).is_some_and(|file| file_of(source) == Some(file)) {
+        let target = shown(&target.to_string_lossy());
+        return Err(Failure::usage(format!(
+            "{target} is the module itself; name another file with --output"
+        )));
+    }
+    Ok(())
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

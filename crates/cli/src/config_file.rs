@@ -66,15 +66,16 @@ fn apply(text: &str, settings: &mut Settings) -> Result<(), String> {
         let Value::Table(values) = values else {
             return Err(format!("{} stands outside of a section", shown(section)));
         };
+        let group = Group::ALL.iter().find(|group| group.section == section);
+        if group.is_none() && section != "cache" {
+            let known = "it has [wasm], [optimize], [wasi] and [cache]";
+            return Err(format!("no section {} is known; {known}", shown(section)));
+        }
         for (name, value) in values {
             let entry = |why| format!("[{}] {}: {why}", section, shown(name));
-            if section == "cache" {
+            let Some(group) = group else {
                 cache(name, value, &mut settings.cache).map_err(entry)?;
                 continue;
-            }
-            let Some(group) = Group::ALL.iter().find(|group| group.section == section) else {
-                let known = "it has [wasm], [optimize], [wasi] and [cache]";
-                return Err(format!("no section {} is known; {known}", shown(section)));
             };
             let value = simple(value).ok_or_else(|| entry("not a simple value".into()))?;
             group.apply_from_file(name, &value, settings).map_err(entry)?;
@@ -129,6 +130,7 @@ mod tests {
         let error = |text| apply(text, &mut Settings::default()).unwrap_err();
         assert!(error("[wasm]\nsimdd = true").contains("did you mean `simd`?"));
         assert!(error("[nothing]\nx = 1").contains("[optimize]"));
+        assert!(error("[nothing]").contains("`nothing`"));
         assert!(error("[wasi]\ninherit-env = true").contains("grant"));
         assert!(error("x = 1").contains("section"));
         assert!(error("[cache]\nfolder = \"here\"").contains("absolute"));

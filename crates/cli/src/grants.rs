@@ -69,7 +69,9 @@ impl Grants {
             };
             all.push(arg.to_string());
         }
-        let dirs = options.dir.iter().map(|dir| DirGrant::parse(dir)).collect::<Result<_, _>>()?;
+        let dirs = options.dir.iter().map(|dir| DirGrant::parse(dir));
+        let dirs = dirs.collect::<Result<Vec<_>, _>>()?;
+        check_names_differ(&dirs)?;
         Ok(Grants { args: all, dirs, env: environment(&options.env, settings)? })
     }
 
@@ -147,6 +149,22 @@ fn none(text: &mut String, is_empty: bool) {
     }
 }
 
+/// A program finds a directory by its name, so only one of several with the same would be found.
+fn check_names_differ(dirs: &[DirGrant]) -> Result<(), Failure> {
+    let name = |dir: &DirGrant| dir.guest.trim_end_matches('/').to_string();
+    let twice = dirs.iter().enumerate().find(|(i, dir)| {
+        let before = &dirs[..*i];
+        before.iter().any(|other| name(other) == name(dir))
+    });
+    match twice {
+        None => Ok(()),
+        Some((_, dir)) => Err(Failure::usage(format!(
+            "two directories are granted as {}; name one differently: --dir HOST::GUEST",
+            shown(&dir.guest)
+        ))),
+    }
+}
+
 fn environment(
     given: &[String],
     settings: &WasiSettings,
@@ -194,6 +212,10 @@ impl DirGrant {
         if host.is_empty() || guest.is_empty() {
             return Err(wrong("a name is empty"));
         }
+        let behind = colons.map_or(&[][..], |at| &given.as_bytes()[at + 2..]);
+        if behind.windows(2).any(|pair| pair == b"::") {
+            return Err(wrong("`::` stands there twice"));
+        }
         let guest = std::str::from_utf8(guest).map_err(|_| wrong("the name is not UTF-8"))?;
         let host = PathBuf::from(OsStr::from_bytes(host));
         Ok(DirGrant { host, guest: guest.to_string(), read_only })
@@ -211,10 +233,18 @@ impl DirGrant {
             let failure = Failure::error(format!("cannot grant {host}: {error}"));
             match error.kind() {
                 std::io::ErrorKind::NotADirectory => failure.hint("grant the directory it is in"),
-                std::io::ErrorKind::NotFound => failure.hint("make it first, or correct --dir"),
+                std::io::ErrorKind::NotFound => failure.hint(self.remedy_of_absence()),
                 _ => failure,
             }
         })
+    }
+
+    /// What to do where the directory is not there; others separate names by one colon.
+    fn remedy_of_absence(&self) -> &'static str {
+        if self.host.as_os_str() == self.guest.as_str() && self.guest.contains(':') {
+            return "two colons separate the names: --dir HOST::GUEST";
+        }
+        "make it first, or correct --dir"
     }
 }
 
@@ -250,7 +280,7 @@ mod tests {
 
     #[test]
     fn empty_names_are_refused() {
-        for given in ["", "::/b", "/a::", ":ro", "/a:::ro"] {
+        for given in ["", "::/b", "/a::", ":ro", "/a:::ro", "/a::/b::rw", "/a::/b::/c"] {
             let outcome = DirGrant::parse(OsStr::new(given));
             assert!(outcome.is_err(), "{given}: {outcome:?}");
         }

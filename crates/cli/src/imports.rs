@@ -43,10 +43,20 @@ pub(crate) fn needs<'a>(imports: impl Iterator<Item = (&'a str, &'a str)> + Clon
     NEEDS.iter().filter(asks).copied().collect()
 }
 
+/// An import that nobody provides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unknown<'a> {
+    pub(crate) module: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) is_func: bool,
+}
+
 /// Says why imports that nobody provides are missing, and what can be done.
-pub(crate) fn explain_unknown(unknown: &[(&str, &str)]) -> String {
-    let names: Vec<String> =
-        unknown.iter().map(|(module, name)| format!("{} {}", shown(module), shown(name))).collect();
+pub(crate) fn explain_unknown(unknown: &[Unknown<'_>]) -> String {
+    let names: Vec<String> = unknown
+        .iter()
+        .map(|import| format!("{} {}", shown(import.module), shown(import.name)))
+        .collect();
     let (plural, advice) = (if names.len() == 1 { "" } else { "s" }, advice(unknown));
     format!("nobody provides the import{plural} {}; {advice}", some_of(&names, 3))
 }
@@ -96,27 +106,34 @@ const SIGNS: &[(Sign, &str)] = &[
     (Sign::Module("spectest"), "it belongs to a script: run that with `selkie wast`"),
 ];
 
-fn advice(unknown: &[(&str, &str)]) -> String {
-    for (module, name) in unknown {
+fn advice(unknown: &[Unknown<'_>]) -> String {
+    for &Unknown { module, name, .. } in unknown {
         if is_wasi(module) {
-            let functions = if *module == WASI_MODULES[0] { PREVIEW1 } else { UNSTABLE };
+            let functions = if module == WASI_MODULES[0] { PREVIEW1 } else { UNSTABLE };
             let near = nearest(name, functions.iter().map(|function| function.name));
             let near = near.map_or(String::new(), |near| format!(", but has `{near}`"));
             return format!("WASI preview 1 has no {}{near}", shown(name));
         }
         let fits = |sign: &Sign| match sign {
-            Sign::Module(word) => module == word,
+            Sign::Module(word) => module == *word,
             Sign::ModuleStart(word) => module.starts_with(word),
-            Sign::Item(word) => name == word,
+            Sign::Item(word) => name == *word,
             Sign::ItemStart(word) => name.starts_with(word),
         };
         if let Some((_, advice)) = SIGNS.iter().find(|(sign, _)| fits(sign)) {
             return (*advice).to_string();
         }
     }
-    "it needs a host program that defines them; -W unknown-imports-trap runs it without, until one \
-     is called"
-        .to_string()
+    let (them, called) = match unknown {
+        [_] => ("it", "it is called"),
+        _ => ("them", "one of them is called"),
+    };
+    let without = if unknown.iter().all(|import| import.is_func) {
+        format!("-W unknown-imports-trap runs it without, until {called}")
+    } else {
+        "it can run without functions, but not without memories, tables and globals".to_string()
+    };
+    format!("it needs a host program that defines {them}; {without}")
 }
 
 #[cfg(test)]
@@ -136,11 +153,22 @@ mod tests {
 
     #[test]
     fn missing_imports_are_explained_by_where_they_come_from() {
-        let why = |module, name| explain_unknown(&[(module, name)]);
+        let why = |module, name| explain_unknown(&[Unknown { module, name, is_func: true }]);
         assert!(why("wasi_unstable", "fd_wrote").contains("but has `fd_write`"));
         assert!(why("wbg", "__wbg_x").contains("wasm32-wasip1"));
         assert!(why("env", "emscripten_get_now").contains("STANDALONE_WASM"));
         assert!(why("env", "thing").contains("unknown-imports-trap"));
         assert!(why("\x1b[2J", "x").contains("\\u{1b}"));
+    }
+
+    #[test]
+    fn advice_fits_the_number_and_the_kind_of_imports() {
+        let import = |name, is_func| Unknown { module: "env", name, is_func };
+        let one = explain_unknown(&[import("f", true)]);
+        assert!(one.contains("that defines it; ") && one.ends_with("until it is called"), "{one}");
+        let two = explain_unknown(&[import("f", true), import("g", true)]);
+        assert!(two.contains("defines them; ") && two.ends_with("one of them is called"), "{two}");
+        let other = explain_unknown(&[import("f", true), import("memory", false)]);
+        assert!(!other.contains("unknown-imports-trap"), "{other}");
     }
 }

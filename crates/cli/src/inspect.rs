@@ -2,6 +2,7 @@
 
 use crate::imports;
 use crate::input::{self, Content, Input};
+use crate::knobs::VALIDATED_ONLY;
 use crate::load;
 use crate::options::Loading;
 use crate::output;
@@ -9,7 +10,7 @@ use crate::report::Failure;
 use crate::sections::{Section, features_used, sections};
 use crate::text::{harmless, shown};
 use clap::{Args, ValueHint};
-use selkie::{Engine, Module};
+use selkie::{Engine, Feature, Module};
 use selkie_module::decode::decode;
 use selkie_module::{EntityType, ModuleInfo, TypeRef};
 use serde::Serialize;
@@ -226,7 +227,7 @@ fn for_people(report: &Report) -> String {
             "sections",
             sections.map(|s| format!("{:>10}  {}", s.bytes, harmless(&s.name))),
         );
-        list(&mut text, "features", report.features.iter().map(ToString::to_string));
+        list(&mut text, "features", report.features.iter().map(|flag| with_state(flag)));
     }
     list(
         &mut text,
@@ -237,6 +238,12 @@ fn for_people(report: &Report) -> String {
         }),
     );
     text
+}
+
+/// A proposal's flag, and whether there is more to it than validation.
+fn with_state(flag: &str) -> String {
+    let runs = Feature::ALL.iter().any(|feature| feature.flag() == flag && feature.runs());
+    format!("{flag}{}", if runs { "" } else { VALIDATED_ONLY })
 }
 
 fn list(text: &mut String, title: &str, lines: impl ExactSizeIterator<Item = String>) {

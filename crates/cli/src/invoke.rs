@@ -1,7 +1,7 @@
 //! `--invoke`: arguments from text to values, results to text.
 
 use crate::report::Failure;
-use crate::text::{nearest, shown, some_of};
+use crate::text::{counted, nearest, shown, some_of};
 use selkie::{ExternType, Func, FuncType, HeapType, Instance, Store, V128, Val, ValType};
 use std::ffi::OsString;
 
@@ -30,12 +30,10 @@ fn find<T>(store: &mut Store<T>, instance: Instance, name: &str) -> Result<Func,
     let message = format!("no function is exported as {}", shown(name));
     Err(match nearest(name, exports.iter().map(String::as_str)) {
         Some(near) => Failure::error(message).hint(&format!("did you mean {}?", shown(near))),
-        None if exports.is_empty() => {
-            Failure::error(message).hint("there are no functions exported")
-        }
+        None if exports.is_empty() => Failure::error(message).hint("it exports no function"),
         None => {
             let exports: Vec<String> = exports.iter().map(|name| shown(name)).collect();
-            Failure::error(message).hint(&format!("there are {}", some_of(&exports, 12)))
+            Failure::error(message).hint(&format!("it exports {}", some_of(&exports, 12)))
         }
     })
 }
@@ -50,10 +48,8 @@ pub(crate) fn function_names<T>(store: &Store<T>, instance: Instance) -> Vec<Str
 fn arguments(name: &str, ty: &FuncType, args: &[OsString]) -> Result<Vec<Val>, Failure> {
     if args.len() != ty.params().len() {
         let name = shown(name);
-        let given = args.len();
-        return Err(Failure::usage(format!(
-            "{name} has the type {ty}, but {given} arguments are given"
-        )));
+        let given = counted(args.len(), "argument is given", "arguments are given");
+        return Err(Failure::usage(format!("{name} has the type {ty}, but {given}")));
     }
     let with_types = args.iter().zip(ty.params()).enumerate();
     with_types

@@ -3,11 +3,13 @@
 //! The configuration file has the same names, one section for a group. The proposals of `-W` are
 //! those of the engine's own table.
 
+use crate::elsewhere;
 use crate::report::Failure;
 use crate::settings::Settings;
 use crate::text::{nearest, parse_size, shown};
 use crate::wall::Demand;
 use selkie::{Feature, Features};
+use selkie_vm::MIN_STACK_BYTES;
 use std::fmt::Write;
 
 /// What a choice is given.
@@ -19,9 +21,9 @@ pub(crate) enum Knob {
     Demand(fn(&mut Settings, Demand)),
     /// `NAME=NUMBER`.
     Count(fn(&mut Settings, u64)),
-    /// `NAME=BYTES`, with `K`, `M`, `G`.
+    /// `NAME=BYTES`, with `K`, `M`, `G`, `T`.
     Size(fn(&mut Settings, u64)),
-    /// `NAME=ADDRESS`.
+    /// `NAME=ADDRESS:PORT`.
     Address(fn(&mut Settings, String)),
 }
 
@@ -30,6 +32,8 @@ pub(crate) enum Knob {
 pub(crate) struct Choice {
     pub(crate) name: &'static str,
     knob: Knob,
+    /// The smallest number or size.
+    least: u64,
     /// Whether it gives the program something: such choices are not read from files.
     is_grant: bool,
     about: &'static str,
@@ -47,12 +51,21 @@ pub(crate) struct Group {
 }
 
 macro_rules! choices {
-    ($($name:literal, $knob:ident, $grant:literal, $about:literal, $set:expr;)*) => {
-        &[$(Choice { name: $name, knob: Knob::$knob($set), is_grant: $grant, about: $about },)*]
+    ($($name:literal, $knob:ident $(from $least:expr)?, $grant:literal, $about:literal, $set:expr;)*) => {
+        &[$(Choice {
+            name: $name,
+            knob: Knob::$knob($set),
+            least: 0 $(+ $least)?,
+            is_grant: $grant,
+            about: $about,
+        },)*]
     };
 }
 
-// Grammar: "name", kind, whether it is a grant, "what it does", how it is set.
+/// What is said of proposals whose modules do not run.
+pub(crate) const VALIDATED_ONLY: &str = " (validated, not yet run)";
+
+// Grammar: "name", kind and perhaps its smallest value, whether it is a grant, "what it does", how it is set.
 
 const WASM: &[Choice] = choices! {
     "all", Switch, false, "every proposal at once",
@@ -63,18 +76,18 @@ const WASM: &[Choice] = choices! {
         |s, on| s.tuning.canonical_nans = on;
     "unknown-imports-trap", Switch, false, "functions that nobody provides trap when called, instead of refusing the module",
         |s, on| s.unknown_imports_trap = on;
-    "max-stack", Size, false, "stack of the program",
+    "max-stack", Size from MIN_STACK_BYTES as u64, false, "stack of the program (default 16M)",
         |s, n| { s.config.max_wasm_stack_bytes(usize::try_from(n).unwrap_or(usize::MAX)); };
-    "max-memory", Size, false, "size that each memory may grow to",
+    "max-memory", Size, false, "size that each memory may have (default: what the system gives)",
         |s, n| s.limits.memory_bytes = n;
-    "max-table", Count, false, "elements that each table may grow to",
+    "max-table", Count, false, "elements that each table may have (default 10000000)",
         |s, n| s.limits.table_elements = n;
 };
 
 const OPTIMIZE: &[Choice] = choices! {
     "inlining", Switch, false, "put small functions in place of calls to them (default on)",
         |s, on| s.tuning.inlining = on;
-    "threads", Count, false, "threads that compile (default: one for each processor)",
+    "threads", Count from 1, false, "threads that compile (default: one for each processor)",
         |s, n| { s.config.compile_threads(usize::try_from(n).unwrap_or(usize::MAX)); };
     "guard-pages", Switch, false, "guard pages instead of bounds checks where that is possible (default on)",
         |s, on| s.tuning.guard_pages = on;
@@ -148,7 +161,11 @@ impl Group {
         };
         let where_from = format!("-{} {}", self.letter, shown(name));
         self.set(name, value, settings).map_err(|why| {
-            Failure::usage(format!("{where_from}: {why}; see `-{} help`", self.letter))
+            let see = format!("-{} help", self.letter);
+            Failure::usage(match why.strip_suffix('?') {
+                Some(_) => format!("{where_from}: {why} `{see}` lists all"),
+                None => format!("{where_from}: {why}; see `{see}`"),
+            })
         })
     }
 
@@ -174,13 +191,25 @@ impl Group {
             return Ok(());
         }
         let Some(choice) = self.choices.iter().find(|choice| choice.name == name) else {
+            if let Some(sentence) = elsewhere::choice(self.letter, name) {
+                return Err(sentence.into());
+            }
             let near = nearest(name, self.names());
             let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
             return Err(format!("there is no such name{near}"));
         };
         let number = |parse: fn(&str) -> Option<u64>| {
             let value = value.ok_or("it needs a value")?;
-            parse(value).ok_or_else(|| format!("{} is not a number that fits", shown(value)))
+            let number = parse(value)
+                .ok_or_else(|| format!("{} is not a number that fits", shown(value)))?;
+            if number < choice.least {
+                return Err(format!(
+                    "{} is too small; the least is {}",
+                    shown(value),
+                    choice.least
+                ));
+            }
+            Ok(number)
         };
         match choice.knob {
             Knob::Switch(set) => set(settings, switch(value)?),
@@ -188,7 +217,7 @@ impl Group {
             Knob::Count(set) => set(settings, number(|text| text.parse().ok())?),
             Knob::Size(set) => set(settings, number(parse_size)?),
             Knob::Address(set) => {
-                set(settings, value.ok_or("it needs a value: ADDRESS:PORT")?.to_string());
+                set(settings, address(value.ok_or("it needs a value: ADDRESS:PORT")?)?);
             }
         }
         Ok(())
@@ -218,11 +247,17 @@ impl Group {
             };
             let _ = writeln!(text, "  {:<36} {}", format!("{}{takes}", choice.name), choice.about);
         }
+        if self.choices.iter().any(|choice| matches!(choice.knob, Knob::Size(_))) {
+            text.push_str(
+                "\nSIZE is a number of bytes; K, M, G or T behind it multiply by 1024.\n",
+            );
+        }
         if self.has_features {
             text.push_str("\nProposals, each NAME[=on|off]:\n\n");
             for feature in Feature::ALL {
                 let default = if feature.default_enabled() { "on" } else { "off" };
-                let about = format!("{} (default {default})", feature.about());
+                let runs = if feature.runs() { "" } else { VALIDATED_ONLY };
+                let about = format!("{} (default {default}){runs}", feature.about());
                 let _ = writeln!(text, "  {:<36} {about}", feature.flag());
             }
         }
@@ -246,9 +281,38 @@ fn demand(value: Option<&str>) -> Result<Demand, String> {
     Ok(if on { Demand::On } else { Demand::Off })
 }
 
+/// What may be listened on, as far as it can be told without asking anybody.
+fn address(given: &str) -> Result<String, String> {
+    let parts = given.rsplit_once(':').filter(|(host, port)| {
+        let is_host = !host.is_empty() && (!host.contains(':') || host.starts_with('['));
+        is_host && port.parse::<u16>().is_ok()
+    });
+    match parts {
+        Some(_) => Ok(given.to_string()),
+        None => Err(format!("{} is no ADDRESS:PORT, such as 127.0.0.1:8080", shown(given))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_defaults_that_help_names_are_the_engines() {
+        assert_eq!(selkie_vm::DEFAULT_STACK_BYTES, 16 << 20);
+        let limits = selkie::StoreLimits::default();
+        assert_eq!((limits.table_elements, limits.memory_bytes), (10_000_000, u64::MAX));
+    }
+
+    #[test]
+    fn addresses_have_a_host_and_a_port() {
+        for good in ["127.0.0.1:0", "localhost:8080", "[::1]:80"] {
+            assert_eq!(address(good).as_deref(), Ok(good));
+        }
+        for wrong in ["xyz", "xyz:", ":80", "::1", "1.2.3.4:65536", "a:http"] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn every_name_is_its_own_and_has_a_line_of_help() {

@@ -17,6 +17,7 @@ mod compile;
 mod completions;
 mod config_file;
 mod disas;
+mod elsewhere;
 mod grants;
 mod imports;
 mod input;
@@ -39,7 +40,7 @@ mod validate;
 pub mod wall;
 pub mod wast;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use options::Command;
 use report::Failure;
 use std::ffi::OsString;
@@ -48,7 +49,7 @@ use std::ffi::OsString;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let done = match options::parse(&args.into_iter().collect::<Vec<_>>()) {
         Ok(command) => execute(&command),
-        Err(error) => explain(&error),
+        Err(error) => explain(error),
     };
     done.unwrap_or_else(|failure| failure.report())
 }
@@ -70,17 +71,27 @@ fn execute(command: &Command) -> Result<u8, Failure> {
 }
 
 /// Prints what was asked for instead of a command, or says what is wrong.
-fn explain(error: &clap::Error) -> Result<u8, Failure> {
+fn explain(mut error: clap::Error) -> Result<u8, Failure> {
+    // Its advice to name a file like an option is no help.
+    error.remove(ContextKind::Suggested);
+    let known = error.get(ContextKind::InvalidArg).and_then(|invalid| match invalid {
+        ContextValue::String(name) => elsewhere::option(name),
+        _ => None,
+    });
     let text = error.render().to_string();
     // Failures have their prefix added, and help has none.
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-        | ErrorKind::DisplayVersion => {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             output::text(text)?;
             Ok(0)
         }
-        _ => Err(Failure::usage(text.trim_end())),
+        _ => {
+            let failure = Failure::usage(text.trim_end());
+            Err(match known {
+                Some(sentence) => failure.hint(sentence),
+                None => failure,
+            })
+        }
     }
 }

@@ -30,7 +30,6 @@ use std::path::PathBuf;
     version,
     no_binary_name = true,
     args_override_self = true,
-    arg_required_else_help = true,
     subcommand_negates_reqs = true,
     override_usage = "selkie [OPTION]... FILE [ARG]...\n       selkie COMMAND [OPTION]... [OPERAND]...",
     after_help = NOTES

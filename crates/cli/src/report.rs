@@ -2,7 +2,7 @@
 
 use crate::output::note;
 use crate::text::harmless;
-use selkie::ErrorKind;
+use selkie::{ErrorKind, LimitExceeded, ResourceError, Trap};
 use std::borrow::Cow;
 
 /// Status after a trap, as a shell shows an aborted program.
@@ -46,6 +46,9 @@ impl Failure {
         if error.kind() == ErrorKind::Bug {
             message.push_str("; this is a defect of selkie, please report it");
         }
+        if let Some(remedy) = remedy(error) {
+            message = format!("{message}; {remedy}");
+        }
         if let Some(backtrace) = error.backtrace() {
             message.push('\n');
             message.push_str(backtrace.to_string().trim_end());
@@ -74,6 +77,22 @@ impl Failure {
         }
         self.status
     }
+}
+
+/// The option that moves the limit an error speaks of.
+fn remedy(error: &selkie::Error) -> Option<&'static str> {
+    if error.trap() == Some(Trap::StackOverflow) {
+        return Some("-W max-stack=SIZE gives it another size");
+    }
+    Some(match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(LimitExceeded::Memory { .. }), _) => "-W max-memory=SIZE moves it",
+        (Some(LimitExceeded::Table { .. }), _) => "-W max-table=NUMBER moves it",
+        (_, Some(ResourceError::Stack { .. })) => "-W max-stack=SIZE asks for less",
+        (_, Some(ResourceError::System { action: "reserve address space", .. })) => {
+            "-O guard-pages=off needs less of it"
+        }
+        _ => return None,
+    })
 }
 
 /// A line without what nobody reads: arguments and names may have megabytes.

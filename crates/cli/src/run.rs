@@ -1,7 +1,7 @@
 //! `selkie run`: loads a program, gives it what was granted, runs it, and ends as it did.
 
 use crate::grants::{GrantOptions, Grants};
-use crate::imports::{self, explain_unknown};
+use crate::imports::{self, Unknown, explain_unknown};
 use crate::input;
 use crate::invoke;
 use crate::knobs::Group;
@@ -14,7 +14,7 @@ use crate::text::{shown, some_of};
 use crate::wall::{self, Demand};
 use clap::{Parser, ValueHint};
 use selkie::wasi::{Exit, WasiCtx, add_to_linker};
-use selkie::{Engine, Instance, Linker, Module, Store};
+use selkie::{Engine, ExternType, Instance, Linker, Module, Store};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::mem::ManuallyDrop;
@@ -69,29 +69,12 @@ impl Run {
         let engine = load::engine(&settings)?;
         let shown = input.shown.clone();
         let module = ManuallyDrop::new(load::module(&engine, input, &settings)?);
-        if self.dry_run {
-            return dry_run(&grants, &settings, &module);
-        }
         let program = Program { shown: &shown, module: &module, settings: &settings };
+        if self.dry_run {
+            return program.dry_run(&engine, &grants);
+        }
         program.run(&engine, &grants, invoke, args)
     }
-}
-
-fn dry_run(grants: &Grants, settings: &Settings, module: &Module) -> Result<u8, Failure> {
-    let mut text = grants.describe(&settings.wasi);
-    text.push_str(&format!("wall:\n  {}\n", settings.wasi.wall.describe(wall::probe)));
-    let imports: Vec<_> = module.imports().map(|i| (i.module(), i.name())).collect();
-    text.push_str("it may also want:\n");
-    let mut is_content = true;
-    for need in imports::needs(imports.iter().copied()).iter().filter(|n| !n.flag.is_empty()) {
-        is_content = false;
-        text.push_str(&format!("  {}: {}\n", need.what, need.flag));
-    }
-    if is_content {
-        text.push_str("  nothing\n");
-    }
-    output::text(&text)?;
-    Ok(0)
 }
 
 struct Program<'a> {
@@ -102,6 +85,27 @@ struct Program<'a> {
 }
 
 impl Program<'_> {
+    /// Does what comes before the program's first instruction, and says what it would be given.
+    fn dry_run(&self, engine: &Engine, grants: &Grants) -> Result<u8, Failure> {
+        self.linker(engine)?;
+        grants.open(&self.settings.wasi)?;
+        let mut text = grants.describe(&self.settings.wasi);
+        let wall = self.settings.wasi.wall.describe(wall::probe);
+        text.push_str(&format!("wall:\n  {wall}\n"));
+        let imports: Vec<_> = self.module.imports().map(|i| (i.module(), i.name())).collect();
+        text.push_str("it may also want:\n");
+        let mut is_content = true;
+        for need in imports::needs(imports.iter().copied()).iter().filter(|n| !n.flag.is_empty()) {
+            is_content = false;
+            text.push_str(&format!("  {}: {}\n", need.what, need.flag));
+        }
+        if is_content {
+            text.push_str("  nothing\n");
+        }
+        output::text(&text)?;
+        Ok(0)
+    }
+
     fn run(
         &self,
         engine: &Engine,
@@ -137,7 +141,11 @@ impl Program<'_> {
         let all = self.module.imports();
         let unknown: Vec<_> = all
             .filter(|import| !linker.contains(import.module(), import.name()))
-            .map(|import| (import.module(), import.name()))
+            .map(|import| Unknown {
+                module: import.module(),
+                name: import.name(),
+                is_func: matches!(import.ty(), ExternType::Func(_)),
+            })
             .collect();
         if unknown.is_empty() {
             return Ok(linker);
@@ -202,23 +210,24 @@ impl Program<'_> {
 
     /// The status that a program ends with when it does not simply return.
     fn end(&self, error: &selkie::Error, grants: &Grants) -> Result<u8, Failure> {
-        let status = match error.downcast_ref::<Exit>() {
-            Some(Exit(0)) => return Ok(0),
-            Some(Exit(code)) => Ok(exit_status(*code)),
-            None => Err(self.failed(error)),
-        };
-        let could_want_dirs = || {
-            self.module.imports().any(|i| imports::is_wasi(i.module()) && i.name() == "path_open")
-        };
-        if !grants.has_dirs() && could_want_dirs() {
-            if let Err(failure) = &status {
-                let status = failure.report();
-                note(NO_DIRECTORY);
-                return Ok(status);
+        match error.downcast_ref::<Exit>() {
+            Some(Exit(0)) => Ok(0),
+            Some(Exit(code)) => {
+                // For people only, and only where the program itself was not content.
+                if std::io::stderr().is_terminal() && self.misses_dirs(grants) {
+                    note(NO_DIRECTORY);
+                }
+                Ok(exit_status(*code))
             }
-            note(NO_DIRECTORY);
+            None => Err(self.failed(error)),
         }
-        status
+    }
+
+    /// Whether it can look for files and was given none.
+    fn misses_dirs(&self, grants: &Grants) -> bool {
+        let mut imports = self.module.imports();
+        let looks = imports.any(|i| imports::is_wasi(i.module()) && i.name().starts_with("path_"));
+        looks && !grants.has_dirs()
     }
 
     fn failed(&self, error: &selkie::Error) -> Failure {

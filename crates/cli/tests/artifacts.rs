@@ -113,6 +113,40 @@ fn a_full_disk_is_an_error_and_leaves_no_part() {
 }
 
 #[test]
+fn the_module_itself_is_never_overwritten() {
+    let place = Place::new("artifact-source");
+    let path = place.module("echo.wasm", ECHO);
+    std::fs::hard_link(&path, place.folder.join("linked.wasm")).unwrap();
+    std::os::unix::fs::symlink("echo.wasm", place.folder.join("pointer.wasm")).unwrap();
+    for args in [
+        &["echo.wasm", "-o", "echo.wasm"][..],
+        &["./echo.wasm", "-o", place::text(&path)],
+        &["echo.wasm", "-o", "linked.wasm"],
+        &["echo.wasm", "-o", "pointer.wasm"],
+        &["pointer.wasm", "-o", "echo.wasm"],
+    ] {
+        let args = [&["compile"], args].concat();
+        place.run(&args).fails(2, "is the module itself; name another file");
+        assert_eq!(std::fs::read(&path).unwrap(), wat::parse_str(ECHO).unwrap());
+    }
+    place.run(&["echo.wasm"]).ok();
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_and_leaves_no_part() {
+    let place = Place::new("artifact-limit");
+    let functions: String = (0..500).map(|i| format!("(func (export \"{i}\"))")).collect();
+    place.module("many.wasm", &format!("(module {functions})"));
+    let script = "ulimit -f 8 && exec \"$0\" compile many.wasm";
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_selkie")]).current_dir(&place.folder);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("File too large"), "{output:?}");
+    assert_eq!(std::fs::read_dir(&place.folder).unwrap().count(), 1, "only the module");
+}
+
+#[test]
 fn an_artifact_replaces_the_one_before_it() {
     let place = Place::new("artifact-replaces");
     place.module("echo.wasm", ECHO);

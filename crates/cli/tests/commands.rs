@@ -84,7 +84,7 @@ fn wast_runs_every_script() {
         format!("{ADD} (assert_return (invoke \"add\" (i32.const 1) (i32.const 2)) (i32.const 3))");
     place.file("good.wast", &good);
     place.file("bad.wast", good.replace("(i32.const 3))", "(i32.const 4))"));
-    assert!(place.run(&["wast", "good.wast"]).ok().contains("1 assertions hold"));
+    assert!(place.run(&["wast", "good.wast"]).ok().contains("1 assertion holds"));
     let done = place.run(&["wast", "bad.wast", "good.wast"]).fails(1, "bad.wast:");
     assert!(done.out.contains("good.wast"), "{done:?}");
 }

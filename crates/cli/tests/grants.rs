@@ -58,15 +58,17 @@ fn directories_are_given_one_by_one() {
     place.module("make.wasm", MAKE_FILE);
     std::fs::create_dir(place.folder.join("data")).unwrap();
     let made = place.folder.join("data/made");
-    let done = place.run(&["make.wasm"]);
-    assert_eq!(done.status, Some(ERRNO_BADF));
-    assert!(done.err.contains("--dir"), "{done:?}");
+    assert_eq!(place.run(&["make.wasm"]).status, Some(ERRNO_BADF));
     assert_eq!(place.run(&["--dir", "data::/:ro", "make.wasm"]).status, Some(ERRNO_ROFS));
     assert!(!made.exists());
     place.run(&["--dir", "data::/", "make.wasm"]).ok();
     assert!(made.exists());
     place.run(&["--dir", "absent", "make.wasm"]).fails(1, "cannot grant `absent`");
     place.run(&["--dir", "make.wasm", "make.wasm"]).fails(1, "the directory it is in");
+    place.run(&["--dir", "data:/x", "make.wasm"]).fails(1, "--dir HOST::GUEST");
+    place.run(&["--dir", "data::/x::rw", "make.wasm"]).fails(2, "`::` stands there twice");
+    let twice = ["--dir", "data::/x", "--dir", ".::/x/", "make.wasm"];
+    place.run(&twice).fails(2, "two directories are granted as `/x/`");
 }
 
 #[test]
@@ -82,6 +84,19 @@ fn a_dry_run_prints_what_would_be_given_and_runs_nothing() {
         assert!(out.contains(words), "{words} in {out}");
     }
     assert!(!place.folder.join("made").exists());
+}
+
+#[test]
+fn a_dry_run_fails_where_the_run_would_not_begin() {
+    let place = Place::new("grants-dry-fails");
+    place.module("make.wasm", MAKE_FILE);
+    place.run(&["--dry-run", "--dir", "absent", "make.wasm"]).fails(1, "cannot grant `absent`");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp-listen={}", taken.local_addr().unwrap());
+    place.run(&["--dry-run", "-S", &address, "make.wasm"]).fails(1, "cannot listen");
+    place.file("import.wat", r#"(module (import "env" "f" (func)) (func (export "_start")))"#);
+    place.run(&["--dry-run", "import.wat"]).fails(1, "nobody provides the import `env` `f`");
+    place.run(&["--dry-run", "-W", "unknown-imports-trap", "import.wat"]).ok();
 }
 
 #[test]
@@ -104,7 +119,7 @@ fn a_socket_can_be_given_to_listen_on() {
     let place = Place::new("grants-socket");
     place.module("echo.wasm", ECHO);
     place.run(&["-S", "tcp-listen=127.0.0.1:0", "echo.wasm"]).ok();
-    place.run(&["-S", "tcp-listen=nowhere", "echo.wasm"]).fails(1, "cannot listen");
+    place.run(&["-S", "tcp-listen=nowhere", "echo.wasm"]).fails(2, "no ADDRESS:PORT");
 }
 
 #[test]
@@ -126,5 +141,29 @@ fn limits_hold() {
     assert_eq!(place.run(&["--invoke", "grow", "grow.wat"]).ok(), "1\n");
     assert_eq!(place.run(&["-W", "max-memory=1M", "--invoke", "grow", "grow.wat"]).ok(), "-1\n");
     place.file("large.wat", r#"(module (memory 100) (func (export "_start")))"#);
-    place.run(&["-W", "max-memory=1M", "large.wat"]).fails(1, "limit");
+    let done = place.run(&["-W", "max-memory=1M", "large.wat"]).fails(1, "-W max-memory=SIZE");
+    assert!(done.err.contains("6553600 bytes exceeds the store's limit of 1048576"), "{done:?}");
+    place.file("table.wat", r#"(module (table 100 funcref) (func (export "_start")))"#);
+    place.run(&["-W", "max-table=99", "table.wat"]).fails(1, "-W max-table=NUMBER");
+    place.file("deep.wat", r#"(module (func $f (export "_start") call $f))"#);
+    place.run(&["deep.wat"]).fails(134, "call stack exhausted; -W max-stack=SIZE");
+    place.run(&["-W", "max-stack=100T", "deep.wat"]).fails(1, "-W max-stack=SIZE asks for less");
+}
+
+#[test]
+fn too_little_address_space_is_explained() {
+    let place = Place::new("grants-space");
+    place.file("memory.wat", r#"(module (memory 1) (func (export "_start")))"#);
+    let script = "ulimit -v 3000000 && exec \"$0\" \"$@\"";
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_selkie")]).args(args);
+        command.current_dir(&place.folder).output().unwrap()
+    };
+    let output = run(&["--no-cache", "memory.wat"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("-O guard-pages=off needs less"), "{words}");
+    let output = run(&["--no-cache", "-O", "guard-pages=off", "memory.wat"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }

@@ -117,6 +117,37 @@ fn missing_imports_are_explained() {
         place.run(&["import.wat"]).fails(1, words);
     }
     place.run(&["-W", "unknown-imports-trap", "import.wat"]).ok();
+    place.file(
+        "call.wat",
+        r#"(module (import "env" "thing" (func $f)) (export "_start" (func $f)))"#,
+    );
+    let called = place.run(&["-W", "unknown-imports-trap", "call.wat"]);
+    called.fails(134, "unknown import `env` `thing` was called");
+    place.file(
+        "memory.wat",
+        r#"(module (import "env" "memory" (memory 1)) (func (export "_start")))"#,
+    );
+    let done = place.run(&["-W", "unknown-imports-trap", "memory.wat"]);
+    let done = done.fails(1, "a host program that defines it");
+    assert!(!done.err.contains("unknown-imports-trap"), "{done:?}");
+}
+
+#[test]
+fn what_is_only_validated_does_not_pretend_to_run() {
+    let place = Place::new("inputs-validated");
+    place.file(
+        "gc.wat",
+        r#"(module (type $s (struct))
+        (func (export "_start") (drop (struct.new $s))))"#,
+    );
+    place.run(&["validate", "gc.wat"]).ok();
+    let done = place.run(&["gc.wat"]).fails(1, "`struct.new` (garbage collection)");
+    assert!(done.err.contains("does not run yet"), "{done:?}");
+    assert!(place.run(&["inspect", "gc.wat"]).ok().contains("gc (validated, not yet run)"));
+    let help = place.run(&["-W", "help"]).ok();
+    let line = |name: &str| help.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+    assert!(line("exceptions ").ends_with("(validated, not yet run)"), "{help}");
+    assert!(line("simd ").ends_with("(default on)"), "{help}");
 }
 
 #[test]
@@ -125,7 +156,7 @@ fn a_library_is_explained_with_what_it_exports() {
     place.file("add.wat", ADD);
     place.run(&["add.wat"]).fails(1, "--invoke: `add`");
     place.run(&["--invoke", "ad", "add.wat"]).fails(1, "did you mean `add`?");
-    place.run(&["--invoke", "zzz", "add.wat"]).fails(1, "there are `add`");
+    place.run(&["--invoke", "zzz", "add.wat"]).fails(1, "it exports `add`");
     place.file("empty.wat", "(module)");
     place.run(&["empty.wat"]).ok();
 }

@@ -1,5 +1,7 @@
 //! Terminals and pipes: nothing that a guest names steers a terminal; readers may go away.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "place/scratch.rs"]
 mod place;
 use place::{ADD, ECHO, Place};
@@ -92,6 +94,51 @@ fn closed_pipe() -> std::io::PipeWriter {
     let (reader, writer) = std::io::pipe().expect("pipes can be made");
     drop(reader);
     writer
+}
+
+/// What a command writes to its standard error, a terminal.
+fn seen_on_terminal(place: &Place, args: &[&str]) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+    use std::io::Read;
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let end = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let mut command = place.command(args);
+    command.stdout(Stdio::null()).stderr(end);
+    command.status().unwrap();
+    drop(command);
+    let mut bytes = Vec::new();
+    // Once nobody has the other end open, reading what is left ends in an error.
+    let _ = std::fs::File::from(terminal).read_to_end(&mut bytes);
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn that_no_directory_was_given_is_said_to_people_whose_program_failed() {
+    const LOOKS: &str = r#"(import "wasi_snapshot_preview1" "path_unlink_file"
+        (func (param i32 i32 i32) (result i32)))"#;
+    const EXIT: &str = r#"(import "wasi_snapshot_preview1" "proc_exit"
+        (func $exit (param i32))) (memory (export "memory") 1)"#;
+    let place = Place::new("terminal-directory");
+    let program = |name: &str, imports: &str, body: &str| {
+        place
+            .module(name, &format!(r#"(module {imports} {EXIT} (func (export "_start") {body}))"#));
+    };
+    program("fails.wasm", LOOKS, "(call $exit (i32.const 7))");
+    program("ends.wasm", LOOKS, "(call $exit (i32.const 0))");
+    program("traps.wasm", LOOKS, "unreachable");
+    program("plain.wasm", "", "(call $exit (i32.const 7))");
+    let quiet = ["-S", "wall=off"];
+    let seen = |args: &[&str]| seen_on_terminal(&place, &[&quiet, args].concat());
+    assert!(seen(&["fails.wasm"]).contains("grant one with --dir"));
+    assert_eq!(seen(&["--dir", ".", "fails.wasm"]), "");
+    assert_eq!(seen(&["ends.wasm"]), "");
+    assert_eq!(seen(&["plain.wasm"]), "");
+    assert!(!seen(&["traps.wasm"]).contains("--dir"));
+    // Scripts get what the program says and nothing else.
+    let done = place.run(&["fails.wasm"]);
+    assert_eq!((done.status, done.err.as_str()), (Some(7), ""));
 }
 
 #[test]
