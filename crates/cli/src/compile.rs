@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 /// Compile to an artifact (.cwasm) that `run` accepts
 #[derive(Args, Debug)]
 pub(crate) struct Compile {
-    /// Where the artifact goes; `-` for standard output. `run` wants a name that ends in .cwasm
+    /// Where the artifact goes, instead of beside FILE with the ending .cwasm, which `run` wants;
+    /// `-` for standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
     #[command(flatten)]

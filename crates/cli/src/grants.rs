@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 /// The options that give something.
 #[derive(Args, Debug)]
 pub(crate) struct GrantOptions {
-    /// Grant a directory, HOST[::GUEST][:ro], under the name GUEST; `:ro` for reading only
+    /// Grant a directory, HOST[::GUEST][:ro], under the name GUEST (HOST, if there is none); with
+    /// `:ro` for reading only
     #[arg(long, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     dir: Vec<OsString>,
     /// Set a variable for the program; without VALUE, pass ours on

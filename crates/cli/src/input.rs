@@ -1,6 +1,9 @@
 //! Reading what is to be run or looked at: a file or standard input, of the right kind.
+//!
+//! Invariant: of a stream, which may never end, no more than its first bytes are read unless they
+//! are of a kind we can use, and never more than [`LIMIT_BYTES`].
 
-use crate::kinds::{HEAD_BYTES, Kind, kind};
+use crate::kinds::{HEAD_BYTES, Kind, kind, no_script};
 use crate::options;
 use crate::report::Failure;
 use crate::text::{nearest, shown};
@@ -48,7 +51,7 @@ pub(crate) enum Artifact {
 /// It cannot be read, or is of a kind we cannot use.
 pub(crate) fn read(name: &OsStr) -> Result<Input, Failure> {
     if name == "-" {
-        let bytes = read_all(std::io::stdin().lock(), "standard input")?;
+        let bytes = read_stream(std::io::stdin().lock(), "standard input", refusal)?;
         return sorted(bytes, "standard input".into(), None);
     }
     let path = Path::new(name);
@@ -59,48 +62,68 @@ pub(crate) fn read(name: &OsStr) -> Result<Input, Failure> {
     if meta.is_dir() {
         return Err(Failure::error(format!("{label} is a directory; name a file in it")));
     }
-    let mut bytes = Vec::new();
-    if meta.is_file() {
-        if meta.len() > LIMIT_BYTES {
-            return Err(too_large(&label));
-        }
-        (&mut file).take(16).read_to_end(&mut bytes).map_err(cannot)?;
-        if kind(&bytes) == Kind::Artifact {
-            return Ok(Input {
-                shown: label,
-                path: Some(path.into()),
-                content: Content::Artifact(Artifact::File(file)),
-            });
-        }
-        // One more than there should be: then the end is seen without asking for more room.
-        bytes.reserve_exact(meta.len() as usize + 1);
+    if !meta.is_file() {
+        let bytes = read_stream(file, &label, refusal)?;
+        return sorted(bytes, label, Some(path.into()));
     }
+    if meta.len() > LIMIT_BYTES {
+        return Err(too_large(&label));
+    }
+    let mut bytes = Vec::new();
+    (&mut file).take(16).read_to_end(&mut bytes).map_err(cannot)?;
+    if kind(&bytes) == Kind::Artifact {
+        return Ok(Input {
+            shown: label,
+            path: Some(path.into()),
+            content: Content::Artifact(Artifact::File(file)),
+        });
+    }
+    // One more than there should be: then the end is seen without asking for more room.
+    bytes.reserve_exact(meta.len() as usize + 1);
     read_rest(file, &label, &mut bytes)?;
     sorted(bytes, label, Some(path.into()))
+}
+
+/// What cannot be used, and what to do about it.
+type Refusal = (&'static str, &'static str);
+
+fn refusal(head: &[u8]) -> Option<Refusal> {
+    match kind(head) {
+        Kind::Other(what, todo) => Some((what, todo)),
+        Kind::Module | Kind::Text | Kind::Artifact => None,
+    }
 }
 
 /// Reads a text for the script runner: any text will do.
 pub(crate) fn read_text(name: &OsStr) -> Result<(String, String), Failure> {
     let (label, bytes) = if name == "-" {
-        ("standard input".to_string(), read_all(std::io::stdin().lock(), "standard input")?)
+        let label = "standard input".to_string();
+        let bytes = read_stream(std::io::stdin().lock(), &label, no_script)?;
+        (label, bytes)
     } else {
         let label = shown(&name.to_string_lossy());
         let file = File::open(name).map_err(|error| cannot_read(name, &label, &error))?;
-        let bytes = read_all(file, &label)?;
+        let bytes = read_stream(file, &label, no_script)?;
         (label, bytes)
     };
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok((label, text)),
-        Err(error) if error.as_bytes().starts_with(b"\0asm") => {
-            Err(Failure::error(format!("{label} is a module, not a script; use `selkie run`")))
-        }
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => (label, text),
         // Strings in scripts may hold any bytes that are no characters; parsers want text.
-        Err(error) => Ok((label, String::from_utf8_lossy(error.as_bytes()).into_owned())),
-    }
+        Err(error) => (label, String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    })
 }
 
-fn read_all(reader: impl Read, label: &str) -> Result<Vec<u8>, Failure> {
+fn read_stream(
+    mut reader: impl Read,
+    label: &str,
+    refusal: fn(&[u8]) -> Option<Refusal>,
+) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
+    let head = reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut bytes);
+    head.map_err(|error| Failure::error(format!("cannot read {label}: {error}")))?;
+    if let Some((what, todo)) = refusal(&bytes) {
+        return Err(Failure::error(format!("{label} {what}; {todo}")));
+    }
     read_rest(reader, label, &mut bytes)?;
     Ok(bytes)
 }

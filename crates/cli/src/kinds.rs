@@ -49,20 +49,33 @@ pub(crate) fn kind(head: &[u8]) -> Kind {
     if head.is_empty() {
         return Kind::Other("is empty", "was it built or downloaded completely?");
     }
+    by_magic(head).unwrap_or_else(|| text(head))
+}
+
+/// Why a file that begins so is no script, and what to do; other commands read it, or none.
+pub(crate) fn no_script(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    match by_magic(head) {
+        Some(Kind::Module) => Some(("is a module, not a script", "run it with `selkie run`")),
+        Some(Kind::Artifact) => Some(("is an artifact, not a script", "run it with `selkie run`")),
+        Some(Kind::Other(what, todo)) => Some((what, todo)),
+        _ if head.starts_with(b"\0") => Some(("is no text", "name a script (.wast)")),
+        _ => None,
+    }
+}
+
+/// The kind of what is no text.
+fn by_magic(head: &[u8]) -> Option<Kind> {
     if let Some(version) = head.strip_prefix(b"\0asm") {
-        return binary(version);
+        return Some(binary(version));
     }
     if selkie::Module::is_artifact(head) {
-        return Kind::Artifact;
+        return Some(Kind::Artifact);
     }
     if head.starts_with(b"\x7fELF") {
-        return elf(head);
+        return Some(elf(head));
     }
     let known = KNOWN.iter().find(|(magic, ..)| head.starts_with(magic));
-    if let Some((_, what, todo)) = known {
-        return Kind::Other(what, todo);
-    }
-    text(head)
+    known.map(|(_, what, todo)| Kind::Other(what, todo))
 }
 
 /// Version and layer follow the first four bytes (spec: binary/modules; component model: binary).

@@ -60,6 +60,32 @@ fn every_command_refuses_them_as_calmly() {
 }
 
 #[test]
+fn scripts_are_told_from_other_kinds_of_file() {
+    let place = Place::new("inputs-scripts");
+    place.file("packed.gz", b"\x1f\x8b\x08\0");
+    place.run(&["wast", "packed.gz"]).fails(1, "is compressed with gzip; unpack it first");
+    place.module("add.wasm", ADD);
+    place.run(&["wast", "add.wasm"]).fails(1, "is a module, not a script");
+    place.file("zeros", [0; 64]);
+    place.run(&["wast", "zeros"]).fails(1, "is no text");
+}
+
+#[test]
+fn of_an_endless_stream_only_the_beginning_is_read() {
+    let place = Place::new("inputs-endless");
+    for words in ["run /dev/zero", "validate /dev/zero", "inspect - </dev/zero", "wast /dev/zero"] {
+        let script = format!("ulimit -v 2000000 && exec \"$0\" {words}");
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_selkie")]).current_dir(&place.folder);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words}: {output:?}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        let named = ["is neither a WebAssembly module nor its text", "is no text"];
+        assert!(named.iter().any(|words| error.contains(words)), "{words}: {error}");
+    }
+}
+
+#[test]
 fn files_that_cannot_be_read_are_errors() {
     let place = Place::new("inputs-unreadable");
     std::fs::create_dir(place.folder.join("folder")).unwrap();
