@@ -87,10 +87,10 @@ fn explain(mut error: clap::Error) -> Result<u8, Failure> {
             Ok(0)
         }
         _ => {
-            let failure = Failure::usage(text.trim_end());
+            let first = text.lines().next().unwrap_or_default();
             Err(match known {
-                Some(sentence) => failure.hint(sentence),
-                None => failure,
+                Some(sentence) => Failure::usage(first).hint(sentence),
+                None => Failure::usage(text.trim_end()),
             })
         }
     }
