@@ -49,8 +49,6 @@ fn a_proposal_that_cannot_be_compiled_yet_is_refused_by_name() {
     let error = Module::new(&Engine::default(), text).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("garbage collection"), "{error}");
-    let mut config = Config::new();
-    config.wasm_feature(Feature::legacy_exceptions, true);
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Disas {
             Some(wanted) => vec![names.find(wanted, &module)?],
             None => (0..module.functions.len()).map(DefinedFuncIndex::new).collect(),
         };
-        let unit = CompileUnit::new(&module, &bytes, features, settings.tuning.clone());
+        let unit = CompileUnit::new(&module, &bytes, features, settings.config.tuning().clone());
         let printer = self.printer()?;
         for function in functions {
             let index = module.info.func_index(function);

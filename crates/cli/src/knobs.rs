@@ -71,9 +71,9 @@ const WASM: &[Choice] = choices! {
     "all", Switch, false, "every proposal at once",
         |s, on| { s.config.set_features(all_features(on)); };
     "relaxed-simd-deterministic", Switch, false, "relaxed vector instructions give the same results on every machine",
-        |s, on| s.tuning.relaxed_simd_deterministic = on;
+        |s, on| { s.config.relaxed_simd_deterministic(on); };
     "canonical-nans", Switch, false, "NaN results have the same bits on every machine",
-        |s, on| s.tuning.canonical_nans = on;
+        |s, on| { s.config.canonical_nans(on); };
     "unknown-imports-trap", Switch, false, "functions that nobody provides trap when called, instead of refusing the module",
         |s, on| s.unknown_imports_trap = on;
     "max-stack", Size from MIN_STACK_BYTES as u64, false, "stack of the program (default 16M)",
@@ -86,15 +86,15 @@ const WASM: &[Choice] = choices! {
 
 const OPTIMIZE: &[Choice] = choices! {
     "inlining", Switch, false, "put small functions in place of calls to them (default on)",
-        |s, on| s.tuning.inlining = on;
+        |s, on| { s.config.inlining(on); };
     "threads", Count from 1, false, "threads that compile (default: one for each processor)",
         |s, n| { s.config.compile_threads(usize::try_from(n).unwrap_or(usize::MAX)); };
     "guard-pages", Switch, false, "guard pages instead of bounds checks where that is possible (default on)",
-        |s, on| s.tuning.guard_pages = on;
+        |s, on| { s.config.guard_pages(on); };
     "memory-guard", Size, false, "inaccessible address space behind each memory (default 32M)",
-        |s, n| s.tuning.memory_guard_bytes = n.min(1 << 40).next_multiple_of(64 << 10);
+        |s, n| { s.config.memory_guard_bytes(n); };
     "spectre", Switch, false, "bounds checks that also hold under speculation (default on)",
-        |s, on| s.tuning.spectre_checks = on;
+        |s, on| { s.config.spectre_checks(on); };
     "debug-info", Switch, false, "keep DWARF, for files and lines in backtraces (default on)",
         |s, on| { s.config.debug_info(on); };
     "backtrace", Count, false, "frames that a backtrace shows at most (default 64)",

@@ -5,15 +5,12 @@ use crate::knobs::Group;
 use crate::report::Failure;
 use crate::wall::Demand;
 use selkie::{Config, StoreLimits};
-use selkie_compile::Tuning;
 use std::path::{Path, PathBuf};
 
 /// Every choice that is not a grant of `--dir` or `--env`.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) config: Config,
-    /// How code is made; part of `config` once everything is read.
-    pub(crate) tuning: Tuning,
     pub(crate) limits: StoreLimits,
     /// Whether functions that nobody provides trap when they are called.
     pub(crate) unknown_imports_trap: bool,
@@ -53,7 +50,6 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             config: Config::new(),
-            tuning: Tuning::default(),
             limits: StoreLimits::default(),
             unknown_imports_trap: false,
             allow_precompiled: false,
@@ -75,7 +71,6 @@ impl Settings {
     pub(crate) fn of_file(named: Option<&Path>) -> Result<Settings, Failure> {
         let mut settings = Settings::default();
         config_file::read(named, &mut settings)?;
-        settings.apply_tuning();
         Ok(settings)
     }
 
@@ -87,17 +82,6 @@ impl Settings {
         for one in lists.iter().flat_map(|list| list.split(',')).filter(|one| !one.is_empty()) {
             group.apply(one, &mut self)?;
         }
-        self.apply_tuning();
         Ok(self)
-    }
-
-    fn apply_tuning(&mut self) {
-        self.config
-            .canonical_nans(self.tuning.canonical_nans)
-            .relaxed_simd_deterministic(self.tuning.relaxed_simd_deterministic)
-            .inlining(self.tuning.inlining)
-            .guard_pages(self.tuning.guard_pages)
-            .spectre_checks(self.tuning.spectre_checks)
-            .memory_guard_bytes(self.tuning.memory_guard_bytes);
     }
 }

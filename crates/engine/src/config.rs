@@ -60,6 +60,11 @@ impl Config {
         self
     }
 
+    /// The choices that shape code, as compilers are told.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
     /// Stack that WebAssembly may use, in bytes, rounded up to pages. Default 16 MiB.
     pub fn max_wasm_stack_bytes(&mut self, bytes: usize) -> &mut Config {
         self.stack_bytes = bytes;
@@ -130,37 +135,16 @@ impl Config {
     }
 }
 
-macro_rules! feature_switches {
-    ($($switch:ident, $feature:ident;)*) => {
-        /// One switch for each proposal, for those who know its name.
+macro_rules! define_switches {
+    ($($name:ident, $switch:ident, $flag:literal, $bit:ident, $default:literal, $runs:literal, $about:literal;)*) => {
+        /// One switch for each proposal.
         impl Config {$(
-            #[doc = concat!("As [`Config::wasm_feature`] with [`Feature::", stringify!($feature), "`].")]
+            #[doc = concat!("Turns ", $about, " on or off (`", $flag, "`).")]
             pub fn $switch(&mut self, on: bool) -> &mut Config {
-                self.wasm_feature(Feature::$feature, on)
+                self.wasm_feature(Feature::$name, on)
             }
         )*}
     };
 }
 
-// Grammar: name of the switch, row of the proposals' table (`selkie_module::features`).
-feature_switches! {
-    wasm_reference_types, reference_types;
-    wasm_multi_value, multi_value;
-    wasm_bulk_memory, bulk_memory;
-    wasm_simd, simd;
-    wasm_relaxed_simd, relaxed_simd;
-    wasm_tail_call, tail_call;
-    wasm_extended_const, extended_const;
-    wasm_multi_memory, multi_memory;
-    wasm_memory64, memory64;
-    wasm_threads, threads;
-    wasm_function_references, function_references;
-    wasm_gc, gc;
-    wasm_exceptions, exceptions;
-    wasm_legacy_exceptions, legacy_exceptions;
-    wasm_wide_arithmetic, wide_arithmetic;
-    wasm_custom_page_sizes, custom_page_sizes;
-    wasm_stack_switching, stack_switching;
-    wasm_custom_descriptors, custom_descriptors;
-    wasm_shared_everything_threads, shared_everything_threads;
-}
+selkie_module::for_each_feature!(define_switches);

@@ -59,7 +59,7 @@ pub use limits::{LimitExceeded, StoreLimits};
 pub use linker::{InstancePre, Linker};
 pub use memory::{Memory, SharedMemory};
 pub use module::Module;
-pub use selkie_compile::CompileError;
+pub use selkie_compile::{CompileError, Tuning};
 /// ```
 /// use selkie_engine::{Engine, Instance, Module, Store, Trap};
 /// let engine = Engine::default();

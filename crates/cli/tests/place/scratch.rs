@@ -135,18 +135,19 @@ pub(crate) const ECHO: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write"
       (func $write (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-    (memory (export "memory") 1)
+    (memory (export "memory") 4)
     (func (export "_start") (local $at i32) (local $end i32)
       (drop (call $sizes (i32.const 0) (i32.const 4)))
-      (drop (call $args_get (i32.const 1024) (i32.const 8192)))
-      (local.set $at (i32.const 8192))
+      (if (i32.eqz (i32.load (i32.const 0))) (then (return)))
+      (drop (call $args_get (i32.const 1024) (i32.const 65536)))
+      (local.set $at (i32.const 65536))
       (local.set $end (i32.add (local.get $at) (i32.load (i32.const 4))))
       (loop $next
         (if (i32.eqz (i32.load8_u (local.get $at)))
           (then (i32.store8 (local.get $at) (i32.const 10))))
         (br_if $next (i32.lt_u
           (local.tee $at (i32.add (local.get $at) (i32.const 1))) (local.get $end))))
-      (i32.store (i32.const 0) (i32.const 8192))
+      (i32.store (i32.const 0) (i32.const 65536))
       (if (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))
         (then (call $exit (i32.const 9))))))"#;
 
