@@ -105,12 +105,13 @@ fn seen_on_terminal(place: &Place, args: &[&str]) -> String {
     unlockpt(&terminal).unwrap();
     let end = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     let mut command = place.command(args);
-    command.stdout(Stdio::null()).stderr(end);
-    command.status().unwrap();
+    command.env("TERM", "xterm").stdout(Stdio::null()).stderr(end);
+    let mut child = command.spawn().unwrap();
     drop(command);
     let mut bytes = Vec::new();
-    // Once nobody has the other end open, reading what is left ends in an error.
+    // Once nobody has the other end open, reading ends in an error.
     let _ = std::fs::File::from(terminal).read_to_end(&mut bytes);
+    child.wait().unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -227,4 +228,25 @@ fn completions_are_accepted_by_their_shells() {
         let status = std::process::Command::new(words.next().unwrap()).args(words).status();
         assert!(status.map_or(true, |status| status.success()), "{shell}");
     }
+}
+
+#[test]
+fn a_bar_shows_how_far_compiling_is_when_it_takes_long_and_then_goes_away() {
+    let place = Place::new("terminal-progress");
+    let module = |functions: usize| {
+        let steps: String =
+            (0..200).map(|i| format!("i32.load offset={} i32.const {i} i32.xor ", i * 4)).collect();
+        let func = format!("(func (param i32) (result i32) local.get 0 {steps})");
+        format!("(module (memory 1) {})", func.repeat(functions))
+    };
+    place.module("small.wasm", &module(1));
+    place.module("large.wasm", &module(3000));
+    let compile = |name| ["compile", "-O", "threads=1", name, "-o", "out.cwasm"];
+    assert_eq!(seen_on_terminal(&place, &compile("small.wasm")), "");
+    let seen = seen_on_terminal(&place, &compile("large.wasm"));
+    assert!(seen.contains("compiling [") && seen.contains("/3000 functions"), "{seen:?}");
+    assert!(seen.ends_with("\u{1b}[2K") || seen.ends_with("\u{1b}[K"), "{seen:?}");
+    // No terminal, no bar.
+    let done = place.run(&compile("large.wasm"));
+    assert_eq!(done.err, "");
 }
