@@ -9,7 +9,7 @@ fn inspect_shows_what_a_module_has_and_wants() {
     let place = Place::new("commands-inspect");
     place.module("echo.wasm", ECHO);
     let out = place.run(&["inspect", "echo.wasm"]).ok();
-    for words in ["`fd_write`", "`_start`: func () -> ()", "memory 1", "code", "arguments"] {
+    for words in ["`fd_write`", "`_start`: func () -> ()", "memory 4", "code", "arguments"] {
         assert!(out.contains(words), "{words} in {out}");
     }
     place.file(
