@@ -63,3 +63,8 @@ index_types! {
     /// The value 0 is never handed out: it marks an empty table slot.
     TypeId;
 }
+
+impl TypeId {
+    /// The type of objects that stand for data of the host.
+    pub const HOST: TypeId = TypeId(1);
+}

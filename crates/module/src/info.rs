@@ -222,18 +222,15 @@ impl ModuleInfo {
 
     /// The hierarchy a heap type of this module belongs to.
     pub fn heap_top(&self, heap: HeapType) -> HeapTop {
-        match heap {
-            HeapType::Func | HeapType::NoFunc => HeapTop::Func,
-            HeapType::Extern | HeapType::NoExtern => HeapTop::Extern,
-            HeapType::Exn | HeapType::NoExn => HeapTop::Exn,
-            HeapType::Cont | HeapType::NoCont => HeapTop::Cont,
-            HeapType::Concrete(TypeRef::Module(i)) => match self.types[i.index()].composite {
-                CompositeType::Func(_) => HeapTop::Func,
-                CompositeType::Cont(_) => HeapTop::Cont,
-                CompositeType::Struct(_) | CompositeType::Array(_) => HeapTop::Any,
-            },
-            _ => HeapTop::Any,
-        }
+        heap.top(|r| match r {
+            TypeRef::Module(i) => &self.types[i.index()].composite,
+            _ => unreachable!("types of a module name types of the module"),
+        })
+    }
+
+    /// Whether values of a type are references that the collector traces.
+    pub fn is_traced(&self, ty: ValType) -> bool {
+        matches!(ty, ValType::Ref(r) if self.heap_top(r.heap) != HeapTop::Func)
     }
 
     /// Whether a table holds functions (and so `VMFuncSlot`s).

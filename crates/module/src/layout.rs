@@ -4,7 +4,7 @@
 //! compile time); then the part of the context whose size depends on the module.
 //!
 //! ```text
-//! VMContext   magic · store context · builtins · type ids · instance id   (40 bytes, padded to 48)
+//! VMContext   magic · store context · builtins · type ids · instance id · heap base      (48 bytes)
 //!             imported functions   VMFuncImport        each 48
 //!             imported tables      *VMTable            each 8
 //!             imported memories    *VMMemory           each 8     (shared ones defined here, too)
@@ -34,6 +34,8 @@ pub mod context {
     pub const TYPE_IDS: u32 = 24;
     /// `u64`: the instance's id in its store.
     pub const INSTANCE: u32 = 32;
+    /// `*mut u8`: base of the store's collected heap; null for modules that do not need one.
+    pub const HEAP_BASE: u32 = 40;
     /// Bytes before the variable part.
     pub const HEADER_BYTES: u32 = 48;
     /// Marks an instance's context.
@@ -129,6 +131,30 @@ pub mod tag {
     pub const BYTES: u32 = 8;
 }
 
+/// `VMType`: the descriptor of a canonical type; a [`TypeShape`](crate::heap::TypeShape) in memory.
+pub mod vm_type {
+    /// `u8`: an [`ObjectKind`](crate::heap::ObjectKind).
+    pub const KIND: u32 = 0;
+    /// `u8`: log2 of an array element's bytes.
+    pub const ELEMENT_BYTES_LOG2: u32 = 1;
+    /// `u8`: the number of types above it, at most 255.
+    pub const DEPTH: u32 = 2;
+    /// `u8`: 1 where array elements are traced references.
+    pub const ELEMENTS_ARE_REFS: u32 = 3;
+    /// `u32`: bytes of an object; for arrays those before the first element.
+    pub const OBJECT_BYTES: u32 = 4;
+    /// `*const u32`: offsets of traced references.
+    pub const REFS: u32 = 8;
+    /// `u32`: their number.
+    pub const REF_COUNT: u32 = 16;
+    /// `[u32; DISPLAY_LEN]`: ids of the types above it and its own, by depth; 0 beyond its own.
+    pub const DISPLAY: u32 = 24;
+    /// Depths that the display covers.
+    pub const DISPLAY_LEN: u32 = 10;
+    /// Its size: 64, so that ids are shifted.
+    pub const BYTES: u32 = 64;
+}
+
 /// `VMStoreContext`: what is per store and reachable from every context.
 pub mod store {
     /// `*mut u8`: the host stack pointer of the innermost entry into WebAssembly; host code called
@@ -152,12 +178,12 @@ pub mod store {
     pub const EPOCH_DEADLINE: u32 = 64;
     /// `*const u64`: the engine's epoch.
     pub const EPOCH: u32 = 72;
-    /// `*mut u8`: the collector's bump pointer.
+    /// `u64`: where the next object goes, in bytes from the heap's base.
     pub const GC_BUMP: u32 = 80;
-    /// `*mut u8`: where the bump pointer must stop.
+    /// `u64`: what no new object may reach beyond, in bytes from the heap's base.
     pub const GC_LIMIT: u32 = 88;
-    /// `*mut u8`: base of the collected heap.
-    pub const GC_BASE: u32 = 96;
+    /// `*const VMType`: the engine's type descriptors, by type id.
+    pub const TYPES: u32 = 96;
     /// `u32`: the `TrapCode` that a signal handler or an entry raised.
     pub const TRAP: u32 = 104;
     /// Its size.

@@ -10,6 +10,8 @@ pub mod builtins;
 pub mod const_expr;
 pub mod decode;
 pub mod features;
+pub mod frames;
+pub mod heap;
 pub mod index;
 pub mod info;
 pub mod layout;

@@ -5,6 +5,7 @@
 //! rewritten so that references into itself become positions and all others canonical ids; equal
 //! rewritten groups share ids. Ids are never reused while the registry lives.
 
+use crate::heap::{ObjectKind, TypeShape};
 use crate::types::*;
 use crate::{ModuleInfo, TypeId, TypeIndex};
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 /// The canonical types.
 #[derive(Debug)]
 pub struct TypeRegistry {
-    /// By id; place 0 is taken so that id 0 means "no type".
+    /// By id; place 0 is taken so that id 0 means "no type", place 1 by [`TypeId::HOST`].
     types: Vec<SubType>,
     /// From a canonical group to its first id.
     groups: HashMap<Box<[SubType]>, TypeId>,
@@ -25,7 +26,7 @@ impl Default for TypeRegistry {
             supertype: None,
             composite: CompositeType::Struct(Box::new([])),
         };
-        TypeRegistry { types: vec![nothing], groups: HashMap::new() }
+        TypeRegistry { types: vec![nothing.clone(), nothing], groups: HashMap::new() }
     }
 }
 
@@ -75,7 +76,7 @@ impl TypeRegistry {
     }
 
     /// Number of ids handed out.
-    #[allow(clippy::len_without_is_empty)] // place 0 is always taken
+    #[allow(clippy::len_without_is_empty)] // the first places are always taken
     pub fn len(&self) -> usize {
         self.types.len()
     }
@@ -96,6 +97,34 @@ impl TypeRegistry {
             }
         }
         true
+    }
+
+    /// The types above a type and itself, the root first.
+    pub fn display(&self, id: TypeId) -> Box<[TypeId]> {
+        let above = |at: &TypeId| match self.get(*at).supertype {
+            Some(TypeRef::Engine(next)) => Some(next),
+            _ => None,
+        };
+        let mut display: Vec<TypeId> = std::iter::successors(Some(id), above).collect();
+        display.reverse();
+        display.into()
+    }
+
+    /// What the descriptor of a type says.
+    pub fn shape(&self, id: TypeId) -> TypeShape {
+        match id {
+            TypeId::HOST => TypeShape::handle(ObjectKind::Host),
+            TypeId(0) => TypeShape::handle(ObjectKind::None),
+            _ => TypeShape::new(self.get(id), self.display(id), |heap| self.heap_top(heap)),
+        }
+    }
+
+    /// The hierarchy that a heap type with canonical names belongs to.
+    pub fn heap_top(&self, heap: HeapType) -> HeapTop {
+        heap.top(|r| match r {
+            TypeRef::Engine(id) => &self.get(id).composite,
+            _ => &self.types[0].composite,
+        })
     }
 
     /// Heap subtyping over canonical types (spec: valid/matching).

@@ -39,6 +39,24 @@ pub enum HeapType {
     Concrete(TypeRef),
 }
 
+impl HeapType {
+    /// The hierarchy the type belongs to; `composite` tells what a named type is made of.
+    pub fn top<'t>(self, composite: impl Fn(TypeRef) -> &'t CompositeType) -> HeapTop {
+        match self {
+            HeapType::Func | HeapType::NoFunc => HeapTop::Func,
+            HeapType::Extern | HeapType::NoExtern => HeapTop::Extern,
+            HeapType::Exn | HeapType::NoExn => HeapTop::Exn,
+            HeapType::Cont | HeapType::NoCont => HeapTop::Cont,
+            HeapType::Concrete(r) => match composite(r) {
+                CompositeType::Func(_) => HeapTop::Func,
+                CompositeType::Cont(_) => HeapTop::Cont,
+                CompositeType::Struct(_) | CompositeType::Array(_) => HeapTop::Any,
+            },
+            _ => HeapTop::Any,
+        }
+    }
+}
+
 /// The hierarchy a heap type belongs to: what the runtime must know to store a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]

@@ -23,6 +23,8 @@ pub struct VMContext {
     pub type_ids: *const u32,
     /// The instance's id in its store.
     pub instance: u64,
+    /// Base of the store's collected heap; null for modules that do not need one.
+    pub heap_base: *mut u8,
 }
 
 /// The context of a host function.
@@ -141,6 +143,29 @@ pub struct VMTag {
     pub id: u64,
 }
 
+/// The descriptor of a canonical type, for casts and the collector.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct VMType {
+    /// An `ObjectKind`.
+    pub kind: u8,
+    /// Log2 of an array element's bytes.
+    pub element_bytes_log2: u8,
+    /// The number of types above it, at most 255.
+    pub depth: u8,
+    /// 1 where array elements are traced references.
+    pub elements_are_refs: u8,
+    /// Bytes of an object; for arrays those before the first element.
+    pub object_bytes: u32,
+    /// Offsets of traced references.
+    pub refs: *const u32,
+    /// Their number.
+    pub ref_count: u32,
+    reserved: u32,
+    /// Ids of the types above it and its own, by depth; 0 beyond its own.
+    pub display: [u32; layout::vm_type::DISPLAY_LEN as usize],
+}
+
 /// What is per store and reachable from every context. Always the head of a [`StoreRuntime`].
 #[derive(Debug)]
 #[repr(C)]
@@ -165,12 +190,12 @@ pub struct VMStoreContext {
     pub epoch_deadline: u64,
     /// The engine's epoch.
     pub epoch: *const u64,
-    /// The collector's bump pointer.
-    pub gc_bump: *mut u8,
-    /// Where the bump pointer must stop.
-    pub gc_limit: *mut u8,
-    /// Base of the collected heap.
-    pub gc_base: *mut u8,
+    /// Where the next object of the collected heap goes, in bytes from its base.
+    pub gc_bump: u64,
+    /// What no new object may reach beyond, in bytes from the heap's base.
+    pub gc_limit: u64,
+    /// The engine's type descriptors, by type id.
+    pub types: *const VMType,
     /// The trap that is unwinding; 0 for none.
     pub trap: u32,
 }
@@ -201,7 +226,7 @@ macro_rules! check_layout {
 check_layout! {
     VMContext = context {
         magic @ MAGIC, store @ STORE, builtins @ BUILTINS, type_ids @ TYPE_IDS,
-        instance @ INSTANCE,
+        instance @ INSTANCE, heap_base @ HEAP_BASE,
     }
     VMHostContext = host_context { func @ FUNC, caller @ CALLER }
     VMHostContext = context { magic @ MAGIC, store @ STORE }
@@ -212,11 +237,16 @@ check_layout! {
     }
     VMTable = table { base @ BASE, length @ LENGTH }
     VMMemory = memory { base @ BASE, length @ LENGTH }
+    VMType = vm_type {
+        kind @ KIND, element_bytes_log2 @ ELEMENT_BYTES_LOG2, depth @ DEPTH,
+        elements_are_refs @ ELEMENTS_ARE_REFS, object_bytes @ OBJECT_BYTES, refs @ REFS,
+        ref_count @ REF_COUNT, display @ DISPLAY,
+    }
     VMStoreContext = store {
         host_sp @ HOST_SP, exit_fp @ EXIT_FP, exit_pc @ EXIT_PC, wasm_sp @ WASM_SP,
         stack_low @ STACK_LOW, builtin_impls @ BUILTIN_IMPLS, owner @ OWNER, fuel @ FUEL,
         epoch_deadline @ EPOCH_DEADLINE, epoch @ EPOCH, gc_bump @ GC_BUMP, gc_limit @ GC_LIMIT,
-        gc_base @ GC_BASE, trap @ TRAP,
+        types @ TYPES, trap @ TRAP,
     }
 }
 
@@ -229,6 +259,7 @@ const _: () = {
     assert!(size_of::<VMTable>() == layout::table::BYTES as usize);
     assert!(size_of::<VMMemory>() == layout::memory::BYTES as usize);
     assert!(size_of::<VMGlobal>() == layout::global::BYTES as usize);
+    assert!(size_of::<VMType>() == layout::vm_type::BYTES as usize);
     assert!(size_of::<VMTag>() == layout::tag::BYTES as usize);
     assert!(size_of::<VMStoreContext>() == layout::store::BYTES as usize);
     // Contexts point to the whole; machine code sees its head.

@@ -33,7 +33,7 @@ pub use call::{RegSet, StoreRuntime, Unwind, call, raise_payload, raise_trap};
 pub use code::{CodeMemory, CodeObject, lookup};
 pub use context::{
     CallRegs, VMContext, VMFuncImport, VMFuncRef, VMFuncSlot, VMGlobal, VMHostContext, VMHostFunc,
-    VMMemory, VMStoreContext, VMTable, VMTag,
+    VMMemory, VMStoreContext, VMTable, VMTag, VMType,
 };
 pub use error::ResourceError;
 pub use file_map::FileMap;

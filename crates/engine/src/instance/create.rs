@@ -72,6 +72,7 @@ fn allocate(store: &mut StoreInner, module: &Module, imports: &[Import]) -> Resu
             builtins: selkie_vm::builtin_stubs().as_ptr(),
             type_ids: inner.type_ids.as_ptr().cast(),
             instance: u64::from(id.0),
+            heap_base: std::ptr::null_mut(),
         },
     );
     let mut state = InstanceState::new(context, module.inner.clone());
