@@ -6,6 +6,7 @@
 use crate::error::CompileError;
 use crate::unit::CompileUnit;
 use selkie_module::DefinedFuncIndex;
+use selkie_module::frames::{Landing, StackMap};
 use selkie_module::sites::{INLINED, SitePositions};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,6 +51,10 @@ pub struct CompiledFunc {
     pub sites: Vec<Site>,
     /// What positions mean.
     pub positions: SitePositions,
+    /// Where frames keep references, ascending; offsets from the function's start.
+    pub stack_maps: Vec<StackMap>,
+    /// Where exceptions go on, ascending; offsets from the function's start.
+    pub landings: Vec<Landing>,
 }
 
 impl CompiledFunc {

@@ -5,6 +5,7 @@
 
 use crate::driver::{CompiledFunc, RelocKind, Site};
 use crate::error::CompileError;
+use selkie_module::frames::{self, Landing, StackMap};
 use selkie_module::sites::{self, FuncRange, SitePositions};
 
 /// Linked machine code, independent of where it will be mapped.
@@ -16,6 +17,8 @@ pub struct LinkedCode {
     pub funcs: Vec<FuncRange>,
     /// Packed sites.
     pub sites: Vec<u8>,
+    /// Packed tables of frames.
+    pub frames: Vec<u8>,
 }
 
 /// Where a function may start: at a cache line, so that how its loops and jump tables fall into
@@ -42,6 +45,7 @@ pub fn link(funcs: Vec<CompiledFunc>) -> Result<LinkedCode, CompileError> {
     linked.code.reserve_exact(total);
     linked.funcs.reserve_exact(funcs.len());
     let mut relocs = Vec::with_capacity(funcs.len());
+    let (mut maps, mut landings) = (Vec::new(), Vec::new());
     for func in funcs {
         let start = linked.code.len().next_multiple_of(alignment(func.code.len()));
         // int3: a jump into padding stops at once.
@@ -53,7 +57,9 @@ pub fn link(funcs: Vec<CompiledFunc>) -> Result<LinkedCode, CompileError> {
             sites: pack_sites(&mut linked.sites, &func.sites, &func.positions),
         });
         relocs.push(func.relocs);
+        place_frames(start as u32, func.stack_maps, func.landings, &mut maps, &mut landings);
     }
+    linked.frames = frames::pack(&maps, &landings);
     for (from, relocs) in relocs.into_iter().enumerate() {
         for reloc in relocs {
             let RelocKind::Call32 = reloc.kind;
@@ -64,6 +70,23 @@ pub fn link(funcs: Vec<CompiledFunc>) -> Result<LinkedCode, CompileError> {
         }
     }
     Ok(linked)
+}
+
+/// Moves the frames' tables of a function that starts at `start` to those of the module.
+fn place_frames(
+    start: u32,
+    func_maps: Vec<StackMap>,
+    func_landings: Vec<Landing>,
+    maps: &mut Vec<StackMap>,
+    landings: &mut Vec<Landing>,
+) {
+    let moved = |map: StackMap| StackMap { offset: start + map.offset, ..map };
+    maps.extend(func_maps.into_iter().map(moved));
+    landings.extend(func_landings.into_iter().map(|landing| Landing {
+        offset: start + landing.offset,
+        pad: start + landing.pad,
+        ..landing
+    }));
 }
 
 fn pack_sites(out: &mut Vec<u8>, list: &[Site], positions: &SitePositions) -> u32 {

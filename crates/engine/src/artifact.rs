@@ -18,7 +18,7 @@ use std::ops::Range;
 
 const MAGIC: &[u8; 8] = b"\0selkie\0";
 /// Changes whenever the meaning of any section changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const HEADER_BYTES: usize = 48;
 const ENTRY_BYTES: usize = 56;
 
@@ -33,12 +33,14 @@ enum Section {
     Names = 5,
     Debug = 6,
     Fingerprint = 7,
+    Frames = 8,
 }
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     Section::Fingerprint,
     Section::Meta,
     Section::Sites,
+    Section::Frames,
     Section::Data,
     Section::Names,
     Section::Debug,
@@ -60,6 +62,7 @@ pub(crate) struct Artifact {
     pub(crate) meta: Meta,
     pub(crate) code: Bytes,
     pub(crate) sites: Bytes,
+    pub(crate) frames: Bytes,
     pub(crate) data: Bytes,
     pub(crate) names: Bytes,
     pub(crate) debug: Bytes,
@@ -107,6 +110,7 @@ impl Artifact {
             Section::Meta | Section::Fingerprint => &[],
             Section::Code => &self.code,
             Section::Sites => &self.sites,
+            Section::Frames => &self.frames,
             Section::Data => &self.data,
             Section::Names => &self.names,
             Section::Debug => &self.debug,
@@ -187,6 +191,7 @@ impl Artifact {
                 Section::Meta => artifact.meta = postcard::from_bytes(content)?,
                 Section::Code => (artifact.code, code_range) = (part, range),
                 Section::Sites => artifact.sites = part,
+                Section::Frames => artifact.frames = part,
                 Section::Data => artifact.data = part,
                 Section::Names => artifact.names = part,
                 Section::Debug => artifact.debug = part,

@@ -2,6 +2,7 @@
 //! why an instruction trapped, where it comes from.
 
 use crate::artifact::Bytes;
+use selkie_module::frames::{FrameTables, Landing};
 use selkie_module::sites::{self, FuncRange, SiteKind};
 use selkie_module::{DefinedFuncIndex, EntityIndex, FuncIndex, ModuleInfo, TrapCode};
 use std::sync::{Arc, OnceLock};
@@ -11,6 +12,7 @@ pub(crate) struct ModuleCode {
     pub(crate) info: Arc<ModuleInfo>,
     pub(crate) funcs: Vec<FuncRange>,
     pub(crate) sites: Bytes,
+    pub(crate) frames: Bytes,
     pub(crate) names: Bytes,
     pub(crate) debug: Vec<(String, std::ops::Range<u32>)>,
     pub(crate) debug_bytes: Bytes,
@@ -24,6 +26,16 @@ impl selkie_vm::CodeObject for ModuleCode {
         let (func, offset) = self.func_at(offset)?;
         let (trap, _) = sites::find(self.sites_of(func), offset, SiteKind::Trap)?;
         TrapCode::from_number(trap)
+    }
+
+    fn each_slot(&self, return_offset: usize, see: &mut dyn FnMut(u32)) {
+        let offset = u32::try_from(return_offset).ok();
+        let slots = offset.and_then(|offset| FrameTables::new(&self.frames).slots(offset));
+        slots.into_iter().flatten().for_each(see);
+    }
+
+    fn landing(&self, return_offset: usize) -> Option<Landing> {
+        FrameTables::new(&self.frames).landing(u32::try_from(return_offset).ok()?)
     }
 }
 

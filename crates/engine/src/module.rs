@@ -137,6 +137,7 @@ impl Module {
             },
             code: inner.code.bytes().to_vec().into(),
             sites: inner.sites.clone(),
+            frames: inner.tables.frames.clone(),
             data: inner.data.clone(),
             names: inner.names.clone(),
             debug: inner.tables.debug_bytes.clone(),
@@ -160,6 +161,7 @@ impl Module {
             info: info.clone(),
             funcs: artifact.meta.funcs,
             sites: artifact.sites.clone(),
+            frames: artifact.frames,
             names: artifact.names.clone(),
             debug: artifact.meta.debug,
             debug_bytes: artifact.debug,
@@ -303,6 +305,7 @@ pub(crate) fn compile_artifact(
     Ok(Artifact {
         code: linked.code.into(),
         sites: linked.sites.into(),
+        frames: linked.frames.into(),
         data: module.data.to_vec().into(),
         names: module.names.to_vec().into(),
         debug: debug_bytes.into(),

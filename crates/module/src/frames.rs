@@ -75,7 +75,7 @@ impl<'a> FrameTables<'a> {
 
     /// The slots that hold references in a frame whose call returns to `offset`, by their distance
     /// below the frame pointer. `None`: it holds none.
-    pub fn slots(&self, offset: u32) -> Option<impl Iterator<Item = u32> + 'a> {
+    pub fn slots(&self, offset: u32) -> Option<impl Iterator<Item = u32> + use<'a>> {
         let count = self.word(0)? as usize;
         let at = self.search(1, count, offset)?;
         let landings = self.word(1 + 2 * count)? as usize;

@@ -3,9 +3,12 @@
 use cranelift_codegen::binemit;
 use cranelift_codegen::ir::function::FunctionParameters;
 use cranelift_codegen::ir::{self, ExternalName};
-use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget};
+use cranelift_codegen::{
+    CompiledCode, FinalizedMachExceptionHandler, FinalizedMachReloc, FinalizedRelocTarget,
+};
 use selkie_compile::CompileError;
 use selkie_compile::driver::{Reloc, RelocKind, Site};
+use selkie_module::frames::{Landing, StackMap};
 use selkie_module::{DefinedFuncIndex, TrapCode};
 
 /// A trap code as Cranelift carries it: our number.
@@ -43,6 +46,38 @@ pub(crate) fn sites(compiled: &CompiledCode) -> Vec<Site> {
     }));
     sites.sort_unstable_by_key(|site| (site.offset, u8::MAX - site.trap));
     sites
+}
+
+/// Where frames keep references, ascending by return address.
+pub(crate) fn stack_maps(compiled: &CompiledCode) -> Vec<StackMap> {
+    let maps = compiled.buffer.user_stack_maps().iter();
+    let mut maps: Vec<StackMap> = maps
+        .map(|(offset, frame_bytes, map)| {
+            let mut slots: Vec<u32> = map.entries().map(|(_, at)| frame_bytes - at).collect();
+            slots.sort_unstable();
+            StackMap { offset: *offset, slots: slots.into() }
+        })
+        .filter(|map| !map.slots.is_empty())
+        .collect();
+    maps.sort_unstable_by_key(|map| map.offset);
+    maps
+}
+
+/// Where exceptions go on, ascending by return address.
+pub(crate) fn landings(compiled: &CompiledCode) -> Vec<Landing> {
+    let mut landings: Vec<Landing> = compiled
+        .buffer
+        .call_sites()
+        .filter_map(|call| {
+            let pad = call.exception_handlers.iter().find_map(|handler| match handler {
+                FinalizedMachExceptionHandler::Default(pad) => Some(*pad),
+                _ => None,
+            })?;
+            Some(Landing { offset: call.ret_addr, pad, stack_bytes: call.frame_offset? })
+        })
+        .collect();
+    landings.sort_unstable_by_key(|landing| landing.offset);
+    landings
 }
 
 /// The position of the instruction that covers an offset. An instruction that Cranelift made anew

@@ -122,6 +122,8 @@ impl<'c> CraneliftWorker<'c> {
             relocs: sites::relocs(compiled, &self.context.func.params)?,
             sites: sites::sites(compiled),
             positions: positions.map,
+            stack_maps: sites::stack_maps(compiled),
+            landings: sites::landings(compiled),
         };
         compiled.drop_unused_positions();
         Ok(compiled)

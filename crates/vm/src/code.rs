@@ -12,6 +12,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use selkie_module::TrapCode;
+use selkie_module::frames::Landing;
 
 use crate::ResourceError;
 use crate::mmap::{Mapping, page_bytes};
@@ -23,6 +24,13 @@ pub trait CodeObject: Any + Send + Sync {
     /// `None` for an instruction that must not fault. Called inside a signal handler: no
     /// allocation, no locks, no system calls.
     fn trap_at(&self, offset: usize) -> Option<TrapCode>;
+
+    /// Shows the slots that hold references in a frame whose call returns to `return_offset` (from
+    /// the start of the code), by their distance below the frame pointer.
+    fn each_slot(&self, return_offset: usize, see: &mut dyn FnMut(u32));
+
+    /// Where an exception goes on that was thrown by the call that returns to `return_offset`.
+    fn landing(&self, return_offset: usize) -> Option<Landing>;
 }
 
 struct Region {
@@ -225,6 +233,12 @@ mod tests {
     impl CodeObject for AlwaysUnreachable {
         fn trap_at(&self, offset: usize) -> Option<TrapCode> {
             (offset == 0).then_some(TrapCode::Unreachable)
+        }
+
+        fn each_slot(&self, _: usize, _: &mut dyn FnMut(u32)) {}
+
+        fn landing(&self, _: usize) -> Option<Landing> {
+            None
         }
     }
 

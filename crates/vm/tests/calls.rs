@@ -58,6 +58,12 @@ impl CodeObject for Sites {
             _ => None,
         }
     }
+
+    fn each_slot(&self, _: usize, _: &mut dyn FnMut(u32)) {}
+
+    fn landing(&self, _: usize) -> Option<selkie_module::frames::Landing> {
+        None
+    }
 }
 
 struct Guest {
@@ -97,6 +103,7 @@ impl World {
             builtins: builtin_stubs().as_ptr(),
             type_ids: std::ptr::null(),
             instance: 1,
+            heap_base: std::ptr::null_mut(),
         });
         let impls = vec![std::ptr::null(); Builtin::ALL.len()];
         store.vm.builtin_impls = impls.as_ptr();
