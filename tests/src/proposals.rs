@@ -83,6 +83,7 @@ pub fn of_folder(folder: &str) -> Features {
         "proposals/custom-descriptors" | "shared/custom-descriptors" => {
             defaults_and(&[Feature::custom_descriptors])
         }
+        "own/memory-control" => defaults_and(&[Feature::memory_control]),
         "shared/shared-everything-threads" => defaults_and(&[Feature::shared_everything_threads]),
         _ => Features::default(),
     }

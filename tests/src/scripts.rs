@@ -70,12 +70,19 @@ pub fn shared() -> Result<Vec<Script>, String> {
     Ok(sorted(scripts))
 }
 
-/// Our own scripts.
+/// Our own scripts. Those about proposals that are not on by default lie in folders of their own.
 ///
 /// # Errors
 /// The folder is unreadable, in words.
 pub fn own() -> Result<Vec<Script>, String> {
-    in_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("wast"), "own").map(sorted)
+    let scripts = in_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("wast"), "own")?;
+    let placed = scripts.into_iter().map(|script| match script.name.split_once('/') {
+        Some((folder, name)) => {
+            Script { folder: format!("own/{folder}"), name: name.to_string(), text: script.text }
+        }
+        None => script,
+    });
+    Ok(sorted(placed.collect()))
 }
 
 /// The scripts in a folder and all below it.

@@ -67,6 +67,17 @@ pub(crate) fn memory_init(
     create::memory_init(store, id, memory, data, dst, src.into(), len.into())
 }
 
+pub(crate) fn memory_discard(
+    store: &mut StoreInner,
+    id: InstanceId,
+    memory: u32,
+    start: u64,
+    bytes: u64,
+) -> Result<()> {
+    let memory = store.instance(id).memory(MemoryIndex(memory));
+    store.memories[memory as usize].discard(start, bytes)
+}
+
 pub(crate) fn data_drop(store: &mut StoreInner, id: InstanceId, data: u32) -> Result<()> {
     store.instance_mut(id).drop_data(DataIndex(data));
     Ok(())

@@ -6,7 +6,7 @@ use crate::limits::LimitExceeded;
 use crate::raw;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreInner};
 use selkie_compile::MemoryPlan as CompilePlan;
-use selkie_module::{Limits, MemoryType};
+use selkie_module::{Limits, MemoryType, TrapCode};
 use selkie_vm::{LinearMemory, MemoryPlan, SharedMemory as SharedBody, VMMemory};
 
 /// A memory of a store.
@@ -58,6 +58,23 @@ impl MemoryEntry {
 
     pub(crate) fn pages(&self) -> u64 {
         self.byte_len() >> self.ty.page_size_log2
+    }
+
+    /// `memory.discard`: every page that the range touches reads as zero afterwards (the
+    /// proposal aligns the start down and the end up). An empty range touches no page.
+    pub(crate) fn discard(&mut self, start: u64, bytes: u64) -> Result<(), TrapCode> {
+        let end = start.checked_add(bytes).filter(|end| *end <= self.byte_len());
+        let end = end.ok_or(TrapCode::MemoryOutOfBounds)?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        // Lengths are whole pages, so that the end stays within bounds.
+        let page = self.ty.page_size();
+        let (start, end) = (start / page * page, end.next_multiple_of(page));
+        match &mut self.body {
+            MemoryBody::Shared(memory) => memory.discard(start, end - start),
+            MemoryBody::Own(memory) => memory.discard(start, end - start),
+        }
     }
 
     /// Grows by `delta` pages; the old size, or `None` when that is not possible.

@@ -30,6 +30,8 @@ macro_rules! for_each_builtin {
             memory_fill(memory: ptr, dst: i64, value: i32, len: i64);
             /// `memory.init`.
             memory_init(memory: i32, data: i32, dst: i64, src: i32, len: i32);
+            /// `memory.discard`: pages that the range touches read as zero and are given back.
+            memory_discard(memory: i32, start: i64, bytes: i64);
             /// `data.drop`.
             data_drop(data: i32);
             /// `memory.atomic.notify`: waiters woken. The address is checked and aligned.

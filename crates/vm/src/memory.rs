@@ -7,6 +7,7 @@
 //!
 //! Memory is zero where no image was put. Concurrent growth is `shared.rs`.
 
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::AtomicU64;
 
@@ -41,6 +42,8 @@ pub struct LinearMemory {
     guard_bytes: usize,
     max_bytes: u64,
     may_move: bool,
+    /// Whether pages show a file.
+    has_image: bool,
 }
 
 impl LinearMemory {
@@ -63,6 +66,7 @@ impl LinearMemory {
             guard_bytes: plan.guard_bytes,
             max_bytes: plan.max_bytes,
             may_move: plan.may_move,
+            has_image: false,
         })
     }
 
@@ -148,6 +152,8 @@ impl LinearMemory {
         let old_bytes = self.accessible_bytes;
         let source = std::mem::replace(&mut self.mapping, target);
         self.accessible_bytes = accessible;
+        // What is copied into the new place is no view of a file any more.
+        self.has_image = false;
         if old_bytes == 0 {
             return Ok(());
         }
@@ -182,6 +188,7 @@ impl LinearMemory {
         let head = if mapped == 0 { len } else { first_page - at };
         let tail = head + mapped;
         if mapped > 0 {
+            self.has_image = true;
             self.mapping.map_file_over(at + head, mapped, fd, file_offset + head as u64)?;
         }
         // SAFETY: `&mut self` is the owner's exclusive access, at a time when no guest runs.
@@ -189,6 +196,41 @@ impl LinearMemory {
         read_exact_at(fd, &mut bytes[at..at + head], file_offset)?;
         read_exact_at(fd, &mut bytes[at + tail..at + len], file_offset + tail as u64)?;
         Ok(mapped)
+    }
+
+    /// Makes a range read as zero. Host pages that lie inside it as a whole are given back to the
+    /// system, which hands out others when they are touched again.
+    pub fn discard(&mut self, start: u64, bytes: u64) -> TrapResult<()> {
+        let end = start.checked_add(bytes).filter(|end| *end <= self.len);
+        let end = end.ok_or(TrapCode::MemoryOutOfBounds)? as usize;
+        let start = start as usize;
+        let pages_end = end / page_bytes() * page_bytes();
+        let pages = start.next_multiple_of(page_bytes()).min(pages_end)..pages_end;
+        if pages.is_empty() || !self.give_back(&pages) {
+            self.zero(start..end);
+        } else {
+            self.zero(start..pages.start);
+            self.zero(pages.end..end);
+        }
+        Ok(())
+    }
+
+    /// Whether the system took the pages; it does not take those that the host locked in memory.
+    fn give_back(&self, pages: &Range<usize>) -> bool {
+        let given = match self.has_image {
+            // Giving back a page that shows a file brings back what the file says.
+            true => self.mapping.map_zero_over(pages.start, pages.len()),
+            false => self.mapping.discard(pages.start, pages.len()),
+        };
+        given.is_ok()
+    }
+
+    /// Writes zeros to a range within bounds.
+    fn zero(&self, range: Range<usize>) {
+        debug_assert!(range.start <= range.end && range.end as u64 <= self.len);
+        // SAFETY: the range is within the accessible part; guests that write to it at the same
+        // time, which a shared memory allows, race with the guest that asked for zeros.
+        unsafe { std::ptr::write_bytes(self.base().add(range.start), 0, range.len()) }
     }
 
     /// Copies bytes into the memory, as `memory.init` and active segments do.
@@ -227,6 +269,7 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::os::fd::AsFd;
+    use std::os::unix::fs::FileExt;
 
     const PAGE: u64 = 65536;
 
@@ -330,6 +373,67 @@ mod tests {
         let mut memory = LinearMemory::new(&plan(0, 1, 1, false)).unwrap();
         assert!(memory.map_image(file.as_fd(), 1, 40_000, 0).is_err());
         assert!(memory.map_image(file.as_fd(), 0, 40_000, 40_000).is_err());
+    }
+
+    #[test]
+    fn discarded_ranges_read_as_zero_to_the_byte() {
+        let mut memory = LinearMemory::new(&plan(0, 1, 1, false)).unwrap();
+        for (start, end) in [
+            (0, 65_536),
+            (0, 4096),
+            (1, 4096),
+            (1, 4097),
+            (4095, 12_289),
+            (5, 9),
+            (9, 9),
+            (65_535, 65_536),
+        ] {
+            // SAFETY: only this test knows the memory.
+            unsafe { memory.bytes_mut() }.fill(7);
+            memory.discard(start, end - start).unwrap();
+            // SAFETY: as above.
+            let bytes = unsafe { memory.bytes() };
+            let (start, end) = (start as usize, end as usize);
+            assert!(bytes[..start].iter().all(|b| *b == 7), "{start}");
+            assert!(bytes[start..end].iter().all(|b| *b == 0), "{start}");
+            assert!(bytes[end..].iter().all(|b| *b == 7), "{start}");
+        }
+        assert_eq!(memory.discard(65_536, 0), Ok(()));
+        assert_eq!(memory.discard(65_536, 1), Err(TrapCode::MemoryOutOfBounds));
+        assert_eq!(memory.discard(65_537, 0), Err(TrapCode::MemoryOutOfBounds));
+        assert_eq!(memory.discard(4096, u64::MAX), Err(TrapCode::MemoryOutOfBounds));
+    }
+
+    #[test]
+    fn discarded_pages_are_not_resident() {
+        let mut memory = LinearMemory::new(&plan(0, 16, 16, false)).unwrap();
+        // SAFETY: only this test knows the memory.
+        unsafe { memory.bytes_mut() }.fill(7);
+        // One number for each page; its highest bit says that the page is there.
+        let pagemap = std::fs::File::open("/proc/self/pagemap").unwrap();
+        let first = memory.base() as usize / page_bytes();
+        let resident = || {
+            let mut entries = vec![0; 16 * PAGE as usize / page_bytes() * 8];
+            pagemap.read_exact_at(&mut entries, first as u64 * 8).unwrap();
+            entries.chunks(8).filter(|entry| entry[7] & 0x80 != 0).count() * page_bytes()
+        };
+        assert_eq!(resident() as u64, 16 * PAGE);
+        memory.discard(0, 16 * PAGE).unwrap();
+        assert_eq!(resident(), 0);
+    }
+
+    #[test]
+    fn discarding_an_image_does_not_bring_back_the_file() {
+        let fd = rustix::fs::memfd_create("image", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let mut file = std::fs::File::from(fd);
+        file.write_all(&[9; 16_384]).unwrap();
+        let mut memory = LinearMemory::new(&plan(0, 1, 100, true)).unwrap();
+        memory.map_image(file.as_fd(), 0, 16_384, 0).unwrap();
+        memory.discard(4096, 8192).unwrap();
+        // SAFETY: only this test knows the memory.
+        let bytes = unsafe { memory.bytes_mut() };
+        assert_eq!((bytes[4095], bytes[4096], bytes[12_287], bytes[12_288]), (9, 0, 0, 9));
+        bytes[4096] = 1;
     }
 
     #[test]

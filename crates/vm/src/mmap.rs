@@ -178,6 +178,26 @@ impl Mapping {
         .map_err(|errno| ResourceError::system("map a memory image", len, errno))
     }
 
+    /// Replaces pages by zeroed, writable ones that nothing is behind yet, whatever was there.
+    pub(crate) fn map_zero_over(&self, start: usize, bytes: usize) -> Result<(), ResourceError> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let len = self.check_range(start, bytes)?;
+        // SAFETY: the fixed range lies inside this mapping, which we own, and its former contents
+        // are given up by the caller.
+        unsafe {
+            rustix::mm::mmap_anonymous(
+                self.addr().add(start).cast(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE,
+            )
+        }
+        .map(|_| ())
+        .map_err(|errno| ResourceError::system("give pages back", len, errno))
+    }
+
     fn check_range(&self, start: usize, bytes: usize) -> Result<usize, ResourceError> {
         let len = round_to_pages(bytes).ok_or(ResourceError::OutOfRange)?;
         let end = start.checked_add(len).ok_or(ResourceError::OutOfRange)?;

@@ -98,6 +98,13 @@ impl SharedMemory {
         Ok(old)
     }
 
+    /// Makes a range read as zero and gives its pages back to the system. What other agents write
+    /// there meanwhile is kept or lost.
+    pub fn discard(&self, start: u64, bytes: u64) -> TrapResult<()> {
+        let mut memory = self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.discard(start, bytes)
+    }
+
     /// `memory.atomic.wait32` at a byte address. `is_interrupted` is asked every few milliseconds;
     /// when it agrees, the wait is the trap `Interrupt`.
     pub fn wait32(

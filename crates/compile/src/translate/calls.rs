@@ -150,7 +150,6 @@ fn refusal(op: &Operator<'_>) -> String {
         | Operator::ResumeThrow { .. }
         | Operator::ResumeThrowRef { .. }
         | Operator::Switch { .. } => "stack switching",
-        Operator::MemoryDiscard { .. } => "memory control",
         _ if name.contains(".atomic.") => "shared-everything threads",
         _ if name.contains("_desc") => "custom descriptors",
         _ => "garbage collection",
@@ -196,7 +195,6 @@ mod tests {
             (Operator::ThrowRef, "`throw_ref` (exceptions)"),
             (Operator::CatchAll, "`catch_all` (legacy exceptions)"),
             (Operator::ContNew { cont_type_index: 0 }, "`cont.new` (stack switching)"),
-            (Operator::MemoryDiscard { mem: 0 }, "`memory.discard` (memory control)"),
         ] {
             assert_eq!(refusal(&op), format!("{words} does not run yet"));
         }

@@ -190,6 +190,15 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 let (mem, data) = (self.imm(mem), self.imm(data_index));
                 self.entry(Builtin::memory_init, &[mem, data, dst, src, len], offset);
             }
+            Operator::MemoryDiscard { mem } => {
+                let index = self.memory_plan(mem).index;
+                let bytes = self.pop();
+                let start = self.pop();
+                let start = self.emitter.widen(start, index);
+                let bytes = self.emitter.widen(bytes, index);
+                let memory = self.imm(mem);
+                self.entry(Builtin::memory_discard, &[memory, start, bytes], offset);
+            }
             Operator::DataDrop { data_index } => {
                 let data = self.imm(data_index);
                 self.entry(Builtin::data_drop, &[data], offset);
