@@ -3,7 +3,7 @@
 use crate::instantiate;
 use selkie::{
     Engine, ErrorKind, Func, Global, GlobalType, IndexType, Instance, Limits, Memory, MemoryType,
-    Module, RefType, Store, StoreLimits, Table, TableType, Trap, Val, ValType,
+    Module, Mutability, RefType, Store, StoreLimits, Table, TableType, Trap, Val, ValType,
 };
 
 fn memory_type(min: u64, max: Option<u64>) -> MemoryType {
@@ -102,7 +102,7 @@ fn a_table_holds_functions_and_refuses_the_rest() {
     let mut store = Store::new(&engine, ());
     let limits = Limits { min: 2, max: Some(4) };
     let ty = TableType { element: RefType::FUNCREF, limits, index: IndexType::I32, shared: false };
-    let table = Table::new(&mut store, ty, Val::FuncRef(None)).unwrap();
+    let table = Table::new(&mut store, ty.clone(), Val::FuncRef(None)).unwrap();
     let func = Func::wrap(&mut store, || 3_i32);
     table.set(&mut store, 1, func.into()).unwrap();
     let back = table.get(&mut store, 1).unwrap().func_ref().unwrap().unwrap();
@@ -142,18 +142,19 @@ fn a_lazily_filled_table_shows_its_functions_to_the_host() {
 fn globals_keep_their_types_and_their_mutability() {
     let engine = Engine::default();
     let mut store = Store::new(&engine, ());
-    let ty = |content, mutable| GlobalType { content, mutable, shared: false };
-    let fixed = Global::new(&mut store, ty(ValType::I32, false), Val::I32(5)).unwrap();
+    use Mutability::{Const, Var};
+    let ty = GlobalType::new;
+    let fixed = Global::new(&mut store, ty(ValType::I32, Const), Val::I32(5)).unwrap();
     assert!(fixed.set(&mut store, Val::I32(6)).is_err());
     assert_eq!(fixed.get(&mut store).i32(), Some(5));
     let vector = selkie::V128(1 << 100);
-    let mutable = Global::new(&mut store, ty(ValType::V128, true), Val::V128(vector)).unwrap();
+    let mutable = Global::new(&mut store, ty(ValType::V128, Var), Val::V128(vector)).unwrap();
     assert!(mutable.set(&mut store, Val::I64(6)).is_err());
     assert_eq!(mutable.get(&mut store).v128(), Some(vector));
     mutable.set(&mut store, Val::V128(selkie::V128(7))).unwrap();
     assert_eq!(mutable.get(&mut store).v128(), Some(selkie::V128(7)));
-    assert_eq!(mutable.ty(&store), ty(ValType::V128, true));
-    assert!(Global::new(&mut store, ty(ValType::I32, true), Val::F32(0)).is_err());
+    assert_eq!(mutable.ty(&store), ty(ValType::V128, Var));
+    assert!(Global::new(&mut store, ty(ValType::I32, Var), Val::F32(0)).is_err());
 }
 
 #[test]
@@ -189,17 +190,19 @@ fn types_are_made_as_they_are_written_in_text() {
     let table = instance.get_table(&mut store, "t").unwrap().ty(&store);
     assert_eq!(table, TableType::new(RefType::EXTERNREF, 4, Some(8)));
     let mut global = |name| instance.get_global(&mut store, name).unwrap().ty(&store);
-    assert_eq!(global("const"), GlobalType::new(ValType::I64, false));
-    assert_eq!(global("var"), GlobalType::new(ValType::F32, true));
+    assert_eq!(global("const"), GlobalType::new(ValType::I64, Mutability::Const));
+    assert_eq!(global("var"), GlobalType::new(ValType::F32, Mutability::Var));
 }
 
 #[test]
 fn values_say_their_type_and_are_read_as_it_only() {
     let bits = 0x7fa0_0001; // a signalling NaN keeps its payload
     assert_eq!(Val::F32(bits).unwrap_f32().to_bits(), bits);
-    assert_eq!((Val::F32(bits).ty(), Val::F32(bits).i32()), (ValType::F32, None));
-    assert_eq!((Val::from(-1_i64).unwrap_i64(), Val::from(-1_i64).ty()), (-1, ValType::I64));
-    assert_eq!(Val::FuncRef(None).ty(), ValType::Ref(RefType::FUNCREF));
+    let store = Store::new(&Engine::default(), ());
+    let ty = |value: Val| value.ty(&store).unwrap();
+    assert_eq!((ty(Val::F32(bits)), Val::F32(bits).i32()), (ValType::F32, None));
+    assert_eq!((Val::from(-1_i64).unwrap_i64(), ty(Val::from(-1_i64))), (-1, ValType::I64));
+    assert_eq!(ty(Val::FuncRef(None)), ValType::NULLFUNCREF);
     assert!(Val::ExternRef(None).unwrap_extern_ref().is_none());
     let wrong = std::panic::catch_unwind(|| Val::I32(7).unwrap_f64()).unwrap_err();
     let message = wrong.downcast_ref::<String>().unwrap();

@@ -1,7 +1,8 @@
 //! `Linker` and `InstancePre`.
 
 use selkie::{
-    Engine, ErrorKind, FuncType, Global, GlobalType, Instance, Linker, Module, Store, Val, ValType,
+    Engine, ErrorKind, FuncType, Global, GlobalType, Instance, Linker, Module, Mutability, Store,
+    Val, ValType,
 };
 
 #[test]
@@ -132,7 +133,7 @@ fn imports_are_given_by_position_without_a_linker() {
     )
     .unwrap();
     let mut store = Store::new(&engine, ());
-    let ty = GlobalType { content: ValType::I64, mutable: true, shared: false };
+    let ty = GlobalType::new(ValType::I64, Mutability::Var);
     let global = Global::new(&mut store, ty, Val::I64(1)).unwrap();
     assert!(Instance::new(&mut store, &module, &[]).is_err());
     let instance = Instance::new(&mut store, &module, &[global.into()]).unwrap();

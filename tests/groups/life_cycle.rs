@@ -148,10 +148,10 @@ fn a_new_instance_sees_nothing_of_the_one_before() {
         memory.data_mut(&mut store).fill(0xaa);
         let table = instance.get_table(&mut store, "table").unwrap();
         assert_eq!(table.size(&store), 4);
-        let secret = selkie::ExternRef::new(&mut store, "secret");
+        let secret = selkie::ExternRef::new(&mut store, "secret").unwrap();
         for at in 0..4 {
             assert!(matches!(table.get(&mut store, at), Some(selkie::Val::ExternRef(None))));
-            table.set(&mut store, at, selkie::Val::ExternRef(Some(secret))).unwrap();
+            table.set(&mut store, at, secret.into()).unwrap();
         }
         let global = instance.get_global(&mut store, "g").unwrap();
         assert_eq!(global.get(&mut store).i64(), Some(1));
@@ -203,7 +203,7 @@ fn the_embedders_data_and_closures_are_dropped_once() {
             })
             .unwrap();
         let mut store = Store::new(&engine, counted());
-        selkie::ExternRef::new(&mut store, counted());
+        selkie::ExternRef::new(&mut store, counted()).unwrap();
         linker.instantiate(&mut store, &module).unwrap();
         assert_eq!(drops.load(Ordering::Relaxed), 0);
     }

@@ -2,7 +2,7 @@
 
 use crate::report::Failure;
 use crate::text::{counted, nearest, shown, some_of};
-use selkie::{ExternType, Func, FuncType, HeapType, Instance, Store, V128, Val, ValType};
+use selkie::{ExternType, Func, FuncType, Instance, Store, V128, Val, ValType};
 use std::ffi::OsString;
 
 /// Calls an export and answers its results as lines.
@@ -55,14 +55,14 @@ fn arguments(name: &str, ty: &FuncType, args: &[OsString]) -> Result<Vec<Val>, F
     with_types
         .map(|(i, (arg, ty))| {
             let arg = arg.to_string_lossy();
-            parse(&arg, *ty).ok_or_else(|| {
+            parse(&arg, &ty).ok_or_else(|| {
                 Failure::usage(format!("argument {}: {} is no {ty}", i + 1, shown(&arg)))
             })
         })
         .collect()
 }
 
-fn parse(text: &str, ty: ValType) -> Option<Val> {
+fn parse(text: &str, ty: &ValType) -> Option<Val> {
     Some(match ty {
         ValType::I32 => Val::I32(integer(text, 32)? as i32),
         ValType::I64 => Val::I64(integer(text, 64)? as i64),
@@ -72,10 +72,7 @@ fn parse(text: &str, ty: ValType) -> Option<Val> {
             Some(digits) => u128::from_str_radix(digits, 16).ok()?,
             None => text.parse().ok()?,
         })),
-        ValType::Ref(r) if text == "null" && r.nullable => Val::null(match r.heap {
-            HeapType::Concrete(_) => HeapType::NoFunc,
-            heap => heap,
-        }),
+        ValType::Ref(r) if text == "null" && r.nullable => Val::null_ref(&r.heap),
         ValType::Ref(_) => return None,
     })
 }
@@ -105,9 +102,12 @@ fn show(value: &Val) -> String {
         Val::F32(bits) => f32::from_bits(*bits).to_string(),
         Val::F64(bits) => f64::from_bits(*bits).to_string(),
         Val::V128(v) => format!("{:#034x}", v.0),
-        Val::FuncRef(None) | Val::ExternRef(None) | Val::NullRef(_) => "null".into(),
-        Val::FuncRef(Some(_)) => "funcref".into(),
-        Val::ExternRef(Some(_)) => "externref".into(),
+        null if null.is_null_ref() => "null".into(),
+        Val::FuncRef(_) => "funcref".into(),
+        Val::ExternRef(_) => "externref".into(),
+        Val::AnyRef(_) => "anyref".into(),
+        Val::ExnRef(_) => "exnref".into(),
+        Val::ContRef(_) => "contref".into(),
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn values_are_shown_as_they_are_written() {
         for (text, ty) in [("-7", ValType::I32), ("1.5", ValType::F64), ("NaN", ValType::F32)] {
-            assert_eq!(show(&parse(text, ty).unwrap()), text);
+            assert_eq!(show(&parse(text, &ty).unwrap()), text);
         }
     }
 }

@@ -4,8 +4,11 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::module::{compile_artifact, to_binary};
 use selkie_compile::{Compiler, Tuning};
-use selkie_module::{FuncType as RawFuncType, TypeId, TypeRegistry};
+use selkie_module::{ModuleInfo, SubType, TypeId, TypeRegistry};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Canonical types that an engine keeps. They live as long as the engine, whatever modules do.
+const MAX_TYPES: usize = 10_000_000;
 
 /// A configured engine: compiles modules, knows their types.
 ///
@@ -73,16 +76,34 @@ impl Engine {
         self.inner.types.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn types_mut(&self) -> RwLockWriteGuard<'_, TypeRegistry> {
-        self.inner.types.write().unwrap_or_else(PoisonError::into_inner)
+    fn types_mut(&self, more: usize) -> Result<RwLockWriteGuard<'_, TypeRegistry>> {
+        let types = self.inner.types.write().unwrap_or_else(PoisonError::into_inner);
+        if types.len() + more > MAX_TYPES {
+            let message = "the engine knows too many types; make a new one for further modules";
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(types)
     }
 
-    pub(crate) fn register_func_type(&self, ty: &RawFuncType) -> TypeId {
-        self.types_mut().register_func(ty.clone())
+    /// Canonical ids of a module's types, by type index.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(crate) fn register_types(&self, info: &ModuleInfo) -> Result<Box<[TypeId]>> {
+        Ok(self.types_mut(info.types.len())?.register_module(info))
     }
 
-    pub(crate) fn func_type(&self, id: TypeId) -> RawFuncType {
-        self.types().get(id).as_func().cloned().unwrap_or_default()
+    /// The canonical id of a type whose references are canonical already.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(crate) fn register_type(&self, ty: SubType) -> Result<TypeId> {
+        Ok(self.types_mut(1)?.register_type(ty))
+    }
+
+    /// A type by its id.
+    pub(crate) fn defined_type(&self, id: TypeId) -> Arc<SubType> {
+        self.types().get_shared(id)
     }
 
     /// The compiler; made at first use.

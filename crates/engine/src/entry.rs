@@ -144,7 +144,7 @@ where
             };
             let results = closure(again, params).into_result()?;
             let mut writer = ResultWriter::new(in_area, &mut *regs);
-            results.write(&mut writer, caller.store.inner());
+            results.write(&mut writer, caller.store.inner())?;
             Ok(stack_bytes)
         })
     }
@@ -172,17 +172,17 @@ unsafe extern "C" fn untyped_entry<T: 'static>(
     // SAFETY: by contract; `regs` is the stub's own block.
     unsafe {
         host_call::<T>(context, |func, mut caller| {
-            let ty = func.ty();
-            let in_area = selkie_module::abi::uses_result_area(ty.results());
+            let ty = func.ty().raw();
+            let in_area = selkie_module::abi::uses_result_area(&ty.results);
             let closure = func.closure().downcast_ref::<Box<Untyped<T>>>();
             let closure = closure.expect("the entry was chosen for this closure");
             let store = caller.store.inner();
             let mut reader = ArgReader::new(in_area, &*regs, stack);
             let params: Vec<Val> =
-                ty.params().iter().map(|t| Val::from_raw(reader.take(*t), *t, store)).collect();
+                ty.params.iter().map(|t| Val::from_raw(reader.take(*t), *t, store)).collect();
             let stack_bytes = reader.stack_bytes();
-            let default = |t: &selkie_module::ValType| Val::default_for(*t).unwrap_or(Val::I32(0));
-            let mut results: Vec<Val> = ty.results().iter().map(default).collect();
+            let default = |t| Val::default_for_ty(&t).unwrap_or(Val::I32(0));
+            let mut results: Vec<Val> = func.ty().results().map(default).collect();
             let again = Caller {
                 store: StoreContextMut { contents: caller.store.contents },
                 instance: caller.instance,
@@ -190,8 +190,8 @@ unsafe extern "C" fn untyped_entry<T: 'static>(
             closure(again, &params, &mut results)?;
             let store = caller.store.inner();
             let mut writer = ResultWriter::new(in_area, &mut *regs);
-            for (value, expected) in results.iter().zip(ty.results()) {
-                if !value.matches(store, *expected) {
+            for (value, expected) in results.iter().zip(&ty.results) {
+                if !value.matches(store, *expected)? {
                     let message =
                         format!("a host function returned a value not of type {expected}");
                     return Err(Error::msg(message));
@@ -217,8 +217,11 @@ unsafe fn host_call<T: 'static>(
         let instance = (!caller.is_null()).then(|| InstanceId((*caller).instance as u32));
         (runtime, &*func.cast::<HostFunc>(), store, instance)
     };
-    let caller = Caller { store: StoreContextMut { contents: store }, instance };
+    // What the host roots in this call is rooted no longer.
+    let scope = store.inner.roots.enter();
+    let caller = Caller { store: StoreContextMut { contents: &mut *store }, instance };
     let done = catch_unwind(AssertUnwindSafe(|| f(func, caller)));
+    store.inner.roots.exit(scope);
     let payload: Box<dyn std::any::Any + Send> = match done {
         Ok(Ok(stack_bytes)) => return stack_bytes,
         Ok(Err(error)) => Box::new(with_backtrace(runtime, error)),

@@ -9,14 +9,16 @@ pub use host::{Caller, IntoFunc, WasmRet};
 pub use typed::TypedFunc;
 pub use wasm_ty::{WasmParams, WasmResults, WasmTy};
 
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{AsContext, AsContextMut, HostFuncEntry, StoreId, StoreInner};
 use crate::types::FuncType;
 use crate::values::Val;
-use selkie_module::TypeId;
 use selkie_module::layout::context;
+use selkie_module::{FuncType as RawFuncType, TypeId, ValType as RawValType};
 use selkie_vm::{VMFuncRef, VMHostContext};
 use std::sync::Arc;
+use typed::Check;
 
 /// A function of a store: WebAssembly's or the host's.
 ///
@@ -49,13 +51,20 @@ impl Func {
     }
 
     /// A host function of a type known only at run time.
+    ///
+    /// # Panics
+    /// The type is one of another engine that cannot be made again in the store's, as it names
+    /// defined types.
     pub fn new<T: 'static>(
         mut store: impl AsContextMut<Data = T>,
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Func {
         let mut context = store.as_context_mut();
-        let func = host::HostFunc::untyped(context.engine(), ty, func);
+        let func = match host::HostFunc::untyped(context.engine(), &ty, func) {
+            Ok(func) => func,
+            Err(error) => panic!("{error}"),
+        };
         context.inner().add_host_func(Arc::new(func))
     }
 
@@ -74,9 +83,9 @@ impl Func {
     /// Its type.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         let context = store.as_context();
-        context.inner().assert_owns(self.store);
-        let id = context.inner().func_ref(*self).map_or(0, |f| f.type_id);
-        FuncType::from_id(&context.inner().engine, TypeId(id))
+        let inner = context.inner();
+        inner.assert_owns(self.store);
+        inner.type_of_func(*self).expect("the store owns the function")
     }
 
     /// Calls with values.
@@ -93,7 +102,7 @@ impl Func {
         let inner = context.inner();
         let func = inner.func_ref(*self)?;
         let ty = FuncType::from_id(&inner.engine, TypeId(func.type_id));
-        if params.len() != ty.params().len() || results.len() != ty.results().len() {
+        if params.len() != ty.raw().params.len() || results.len() != ty.raw().results.len() {
             let message = format!(
                 "the function has type {ty}; it was called with {} parameters and room for {} results",
                 params.len(),
@@ -101,8 +110,8 @@ impl Func {
             );
             return Err(Error::new(ErrorKind::Invalid, message));
         }
-        for (i, (value, expected)) in params.iter().zip(ty.params()).enumerate() {
-            if !value.matches(inner, *expected) {
+        for (i, (value, expected)) in params.iter().zip(&ty.raw().params).enumerate() {
+            if !value.matches(inner, *expected)? {
                 let message = format!("parameter {i} is not of type {expected}");
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
@@ -112,6 +121,9 @@ impl Func {
 
     /// The function with its types checked once, for fast calls.
     ///
+    /// A parameter that is a reference to a defined type may be given as the Rust type of its kind,
+    /// as [`StructRef`](crate::StructRef): each call then checks the argument's own type.
+    ///
     /// # Errors
     /// The function has another type.
     pub fn typed<P: WasmParams, R: WasmResults>(
@@ -120,21 +132,57 @@ impl Func {
     ) -> Result<TypedFunc<P, R>> {
         let ty = self.ty(&store);
         let context = store.as_context();
-        let matches = |wanted: &[selkie_module::ValType], have: &[selkie_module::ValType]| {
-            let types = context.inner().engine.types();
-            wanted.len() == have.len()
-                && wanted.iter().zip(have).all(|(w, h)| types.val_matches(*w, *h))
-        };
-        if matches(&P::types(), ty.params()) && matches(ty.results(), &R::types()) {
-            return Ok(TypedFunc::new(*self));
+        let engine = &context.inner().engine;
+        let (params, results) = (P::types(), R::types());
+        let fit = params_fit(engine, &params, &ty.raw().params);
+        if let Some(check) = fit
+            && results_fit(engine, &ty.raw().results, &results)
+        {
+            return Ok(TypedFunc::new(*self, check));
         }
-        let wanted = FuncType::new(&context.inner().engine, P::types(), R::types());
+        let wanted = FuncType::from_raw(
+            engine,
+            RawFuncType { params: params.into(), results: results.into() },
+        )?;
         let message = format!("the function has type {ty}, not {wanted}");
         Err(Error::new(ErrorKind::Link, message))
     }
 }
 
+/// Whether parameters of Rust types can be passed, and if so, whether each call has to look at them.
+fn params_fit(engine: &Engine, given: &[RawValType], wanted: &[RawValType]) -> Option<Check> {
+    let types = engine.types();
+    let mut check = Check::Done;
+    for (given, wanted) in given.iter().zip(wanted) {
+        match (given, wanted) {
+            _ if types.val_matches(*given, *wanted) => {}
+            (RawValType::Ref(given), RawValType::Ref(wanted))
+                if types.heap_matches(wanted.heap, given.heap) =>
+            {
+                check = Check::EachCall;
+            }
+            _ => return None,
+        }
+    }
+    (given.len() == wanted.len()).then_some(check)
+}
+
+fn results_fit(engine: &Engine, given: &[RawValType], wanted: &[RawValType]) -> bool {
+    let types = engine.types();
+    given.len() == wanted.len()
+        && given.iter().zip(wanted).all(|(given, wanted)| types.val_matches(*given, *wanted))
+}
+
 impl StoreInner {
+    /// The type of a function.
+    ///
+    /// # Errors
+    /// The function belongs to another store.
+    pub(crate) fn type_of_func(&self, func: Func) -> Result<FuncType> {
+        let id = TypeId(self.func_ref(func)?.type_id);
+        Ok(FuncType::from_id(&self.engine, id))
+    }
+
     pub(crate) fn add_host_func(&mut self, func: Arc<host::HostFunc>) -> Func {
         let context = VMHostContext {
             magic: context::MAGIC_HOST,
@@ -142,8 +190,11 @@ impl StoreInner {
             func: func.vm(),
             caller: std::ptr::null_mut(),
         };
-        let func_ref =
-            VMFuncRef { code: func.stub(), context: std::ptr::null_mut(), type_id: func.ty().id.0 };
+        let func_ref = VMFuncRef {
+            code: func.stub(),
+            context: std::ptr::null_mut(),
+            type_id: func.ty().id().0,
+        };
         let mut entry = Box::new(HostFuncEntry { context, func_ref });
         entry.func_ref.context = (&raw mut entry.context).cast();
         let address = &raw const entry.func_ref as usize;

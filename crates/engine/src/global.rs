@@ -6,17 +6,17 @@ use crate::memory::Memory;
 use crate::raw;
 use crate::store::{AsContext, AsContextMut, StoreId};
 use crate::table::Table;
-use crate::types::{ExternType, FuncType};
+use crate::types::{ExternType, FuncType, GlobalType};
 use crate::values::Val;
-use selkie_module::{GlobalType, TypeId};
+use selkie_module::{GlobalType as RawGlobalType, TypeId};
 use selkie_vm::{VMGlobal, VMTag};
 
 /// A global of a store.
 ///
 /// ```
-/// use selkie_engine::{Engine, Global, GlobalType, Store, Val, ValType};
+/// use selkie_engine::{Engine, Global, GlobalType, Mutability, Store, Val, ValType};
 /// let mut store = Store::new(&Engine::default(), ());
-/// let ty = GlobalType { content: ValType::I32, mutable: true, shared: false };
+/// let ty = GlobalType::new(ValType::I32, Mutability::Var);
 /// let global = Global::new(&mut store, ty, Val::I32(1))?;
 /// global.set(&mut store, Val::I32(2))?;
 /// assert_eq!(global.get(&mut store).i32(), Some(2));
@@ -27,18 +27,20 @@ pub struct Global {
     pub(crate) store: StoreId,
     /// Address of the `VMGlobal`.
     pub(crate) address: usize,
-    pub(crate) ty: GlobalType,
+    /// With canonical names.
+    pub(crate) ty: RawGlobalType,
 }
 
 impl Global {
     /// A global of the host's.
     ///
     /// # Errors
-    /// The value is not of the type.
+    /// The value is not of the type; the type belongs to another engine.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
-        if !value.matches(inner, ty.content) {
+        let ty = ty.to_raw(&inner.engine)?;
+        if !value.matches(inner, ty.content)? {
             return Err(mismatch(&ty));
         }
         let bytes = value.to_raw(inner)?.to_le_bytes();
@@ -50,11 +52,12 @@ impl Global {
 
     /// Its type.
     pub fn ty(&self, store: impl AsContext) -> GlobalType {
-        store.as_context().inner().assert_owns(self.store);
-        self.ty
+        let context = store.as_context();
+        context.inner().assert_owns(self.store);
+        GlobalType::from_raw(&context.inner().engine, self.ty)
     }
 
-    /// Its value.
+    /// Its value; a reference is rooted in the innermost scope.
     pub fn get(&self, mut store: impl AsContextMut) -> Val {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -74,7 +77,7 @@ impl Global {
         if !self.ty.mutable {
             return Err(Error::new(ErrorKind::Invalid, "the global is immutable"));
         }
-        if !value.matches(inner, self.ty.content) {
+        if !value.matches(inner, self.ty.content)? {
             return Err(mismatch(&self.ty));
         }
         raw::write_global(self.address as *mut VMGlobal, value.to_raw(inner)?);
@@ -82,7 +85,7 @@ impl Global {
     }
 }
 
-fn mismatch(ty: &GlobalType) -> Error {
+fn mismatch(ty: &RawGlobalType) -> Error {
     let message = format!("the value is not of the global's type {}", ty.content);
     Error::new(ErrorKind::Invalid, message)
 }
@@ -98,15 +101,21 @@ pub struct Tag {
 
 impl Tag {
     /// A tag of the host's.
+    ///
+    /// # Panics
+    /// The type is one of another engine that cannot be made again in the store's, as it names
+    /// defined types.
     pub fn new(mut store: impl AsContextMut, ty: &FuncType) -> Tag {
         let mut context = store.as_context_mut();
         let inner = context.inner();
+        let type_id = match ty.in_engine(&inner.engine) {
+            Ok(ty) => ty.id(),
+            Err(error) => panic!("{error}"),
+        };
         let tag = Box::new(VMTag { id: inner.next_tag });
         inner.next_tag += 1;
         let address = &raw const *tag as usize;
         inner.host.tags.push(tag);
-        // The type may have been made for another engine.
-        let type_id = inner.engine.register_func_type(ty.raw());
         Tag { store: inner.id, address, type_id }
     }
 

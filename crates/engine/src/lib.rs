@@ -42,6 +42,8 @@ mod linker;
 mod memory;
 mod module;
 mod raw;
+mod refs;
+mod roots;
 mod store;
 mod table;
 mod trusted;
@@ -59,6 +61,11 @@ pub use limits::{LimitExceeded, StoreLimits};
 pub use linker::{InstancePre, Linker};
 pub use memory::{Memory, SharedMemory};
 pub use module::Module;
+pub use refs::{
+    AnyRef, ArrayRef, ContRef, EqRef, ExnRef, ExternRef, GcRef, I31, NoCont, NoExn, NoExtern,
+    NoFunc, NoneRef, StructRef,
+};
+pub use roots::{OwnedRooted, RootScope, Rooted, RootedGcRef};
 pub use selkie_compile::{CompileError, Tuning};
 /// ```
 /// use selkie_engine::{Engine, Instance, Module, Store, Trap};
@@ -81,7 +88,8 @@ pub use selkie_vm::ResourceError;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use types::{
-    ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, IndexType, Limits,
-    MemoryType, RefType, TableType, ValType,
+    ArrayType, ContType, ExportType, ExternType, FieldType, Finality, FuncType, GlobalType,
+    HeapType, ImportType, IndexType, Limits, MemoryType, Mutability, RefType, StorageType,
+    StructType, TableType, ValType,
 };
-pub use values::{ExternRef, V128, Val};
+pub use values::{V128, Val};

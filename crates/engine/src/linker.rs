@@ -101,7 +101,7 @@ impl<T> Linker<T> {
     /// Defines a host function of a type known only at run time.
     ///
     /// # Errors
-    /// The name is defined already.
+    /// The name is defined already; the type belongs to another engine.
     pub fn func_new(
         &mut self,
         module: &str,
@@ -109,7 +109,7 @@ impl<T> Linker<T> {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Linker<T>> {
-        let func = Arc::new(HostFunc::untyped(&self.engine, ty, func));
+        let func = Arc::new(HostFunc::untyped(&self.engine, &ty, func)?);
         self.insert(module, name, Import::Host(func))
     }
 
@@ -377,7 +377,7 @@ fn check_host(module: &Module, import: &selkie_module::Import, func: &HostFunc) 
     let want = canonical(&import.ty, &module.inner.type_ids);
     let types = module.engine().types();
     if let EntityType::Func(TypeRef::Engine(want)) = want
-        && types.is_subtype(func.ty().id, want)
+        && types.is_subtype(func.ty().id(), want)
     {
         return Ok(());
     }
@@ -400,17 +400,17 @@ fn check_extern(
 }
 
 fn describe(store: &StoreInner, item: Extern) -> String {
+    let name = |id| TypeRef::Engine(id);
     let ty = match item {
         Extern::Func(func) => {
-            let id = store.func_ref(func).map_or(0, |f| f.type_id);
-            ExternType::Func(FuncType::from_id(&store.engine, TypeId(id)))
+            EntityType::Func(name(TypeId(store.func_ref(func).map_or(0, |f| f.type_id))))
         }
-        Extern::Table(t) => ExternType::Table(store.tables[t.index as usize].ty),
-        Extern::Memory(m) => ExternType::Memory(store.memories[m.index as usize].ty),
-        Extern::Global(g) => ExternType::Global(g.ty),
-        Extern::Tag(t) => ExternType::Tag(FuncType::from_id(&store.engine, t.type_id)),
+        Extern::Table(t) => EntityType::Table(store.tables[t.index as usize].ty),
+        Extern::Memory(m) => EntityType::Memory(store.memories[m.index as usize].ty),
+        Extern::Global(g) => EntityType::Global(g.ty),
+        Extern::Tag(t) => EntityType::Tag(name(t.type_id)),
     };
-    ty.to_string()
+    ExternType::from_entity(&store.engine, ty).to_string()
 }
 
 fn extern_matches(store: &StoreInner, want: EntityType, item: Extern) -> Result<bool> {

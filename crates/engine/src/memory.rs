@@ -400,9 +400,3 @@ impl StoreInner {
 fn out_of_bounds() -> Error {
     Error::new(ErrorKind::Invalid, "out of bounds of the memory")
 }
-
-impl<'a, C: AsContextMut> From<&'a mut C> for StoreContextMut<'a, C::Data> {
-    fn from(context: &'a mut C) -> Self {
-        context.as_context_mut()
-    }
-}

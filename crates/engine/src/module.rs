@@ -156,7 +156,7 @@ impl Module {
         mut code: CodeMemory,
     ) -> Result<Module> {
         let info = Arc::new(artifact.meta.info);
-        let type_ids = register_types(engine, &info)?;
+        let type_ids = engine.register_types(&info)?;
         let tables = Arc::new(ModuleCode {
             info: info.clone(),
             funcs: artifact.meta.funcs,
@@ -245,18 +245,6 @@ impl ModuleInner {
         let start = self.tables.funcs[func.index()].start as usize;
         self.code.base().wrapping_add(start)
     }
-}
-
-/// Canonical types that an engine keeps. They live as long as the engine, whatever modules do.
-const MAX_TYPES: usize = 10_000_000;
-
-fn register_types(engine: &Engine, info: &ModuleInfo) -> Result<Box<[TypeId]>> {
-    let mut types = engine.types_mut();
-    if types.len() + info.types.len() > MAX_TYPES {
-        let message = "the engine knows too many types; make a new one for further modules";
-        return Err(Error::new(ErrorKind::Limit, message));
-    }
-    Ok(types.register_module(info))
 }
 
 /// Text becomes binary; anything else stays as it is.

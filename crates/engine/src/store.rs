@@ -8,15 +8,30 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::instance::state::InstanceState;
 use crate::limits::StoreLimits;
 use crate::memory::MemoryEntry;
+use crate::refs::HostData;
+use crate::roots::RootSet;
 use crate::table::TableEntry;
-use crate::values::ExternRefs;
 use selkie_vm::{StoreRuntime, VMFuncRef, VMGlobal, VMHostContext};
 use std::marker::PhantomData;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Names a store, process-wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct StoreId(u64);
+pub(crate) struct StoreId(NonZeroU64);
+
+impl StoreId {
+    fn next() -> StoreId {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed));
+        StoreId(id.expect("nobody makes 2⁶⁴ stores"))
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn for_tests() -> StoreId {
+        StoreId(NonZeroU64::MAX)
+    }
+}
 
 /// An instance's place in its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +46,10 @@ pub struct StoreInner {
     pub(crate) memories: Vec<MemoryEntry>,
     pub(crate) tables: Vec<TableEntry>,
     pub(crate) host: HostArena,
-    pub(crate) extern_refs: ExternRefs,
+    /// The references that the host holds.
+    pub(crate) roots: RootSet,
+    /// What external references of the host's refer to.
+    pub(crate) host_data: HostData,
     pub(crate) limits: StoreLimits,
     pub(crate) next_tag: u64,
 }
@@ -105,19 +123,19 @@ impl<T> Store<T> {
     /// # Errors
     /// The system has no room for it.
     pub fn try_new(engine: &Engine, data: T) -> Result<Store<T>> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         let mut runtime = StoreRuntime::new(engine.config().stack_bytes)?;
         runtime.set_backtrace_frames(engine.config().backtrace_frames);
         runtime.vm.builtin_impls = crate::entry::builtin_impls();
         let inner = StoreInner {
             runtime,
-            id: StoreId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            id: StoreId::next(),
             engine: engine.clone(),
             instances: Vec::new(),
             memories: Vec::new(),
             tables: Vec::new(),
             host: HostArena::default(),
-            extern_refs: ExternRefs::default(),
+            roots: RootSet::default(),
+            host_data: HostData::default(),
             limits: StoreLimits::default(),
             next_tag: 1,
         };
@@ -191,6 +209,11 @@ impl<'a, T> StoreContextMut<'a, T> {
         &mut self.contents.inner
     }
 
+    /// The store, for as long as the access lasts.
+    pub(crate) fn into_inner(self) -> &'a mut StoreInner {
+        &mut self.contents.inner
+    }
+
     pub(crate) fn into_parts(self) -> (&'a mut StoreInner, &'a mut T) {
         (&mut self.contents.inner, &mut self.contents.data)
     }
@@ -260,6 +283,18 @@ impl<C: AsContext> AsContext for &mut C {
 impl<C: AsContextMut> AsContextMut for &mut C {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
         C::as_context_mut(self)
+    }
+}
+
+impl<'a, C: AsContext> From<&'a C> for StoreContext<'a, C::Data> {
+    fn from(context: &'a C) -> Self {
+        context.as_context()
+    }
+}
+
+impl<'a, C: AsContextMut> From<&'a mut C> for StoreContextMut<'a, C::Data> {
+    fn from(context: &'a mut C) -> Self {
+        context.as_context_mut()
     }
 }
 

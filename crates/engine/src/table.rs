@@ -7,15 +7,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::LimitExceeded;
 use crate::raw;
 use crate::store::{AsContext, AsContextMut, InstanceId, StoreId, StoreInner};
+use crate::types::TableType;
 use crate::values::Val;
 use selkie_module::layout::func_slot;
-use selkie_module::{DefinedTableIndex, FuncIndex, TableType, TrapCode, ValType};
+use selkie_module::{
+    DefinedTableIndex, FuncIndex, HeapTop, TableType as RawTableType, TrapCode,
+    ValType as RawValType,
+};
 use selkie_vm::{TableKind, TableStorage, VMFuncRef, VMFuncSlot, VMTable};
 
 /// A table of a store.
 pub(crate) struct TableEntry {
     /// Its type, with canonical names.
-    pub(crate) ty: TableType,
+    pub(crate) ty: RawTableType,
     pub(crate) storage: TableStorage,
     /// What machine code reads; in a context, or in `_own_definition`.
     pub(crate) definition: *mut VMTable,
@@ -30,7 +34,7 @@ impl TableEntry {
     /// A new table of nulls; `definition` is null for a table of the host's.
     pub(crate) fn new(
         store: &StoreInner,
-        ty: TableType,
+        ty: RawTableType,
         is_func: bool,
         definition: *mut VMTable,
         owner: Option<(InstanceId, DefinedTableIndex)>,
@@ -194,10 +198,11 @@ impl Table {
     /// A table of the host's, every element `init`.
     ///
     /// # Errors
-    /// The value is not of the element type; limits.
+    /// The value is not of the element type; the type belongs to another engine; limits.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Table> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
+        let ty = ty.to_raw(&inner.engine)?;
         check_value(inner, &ty, &init)?;
         let is_func = is_func_type(inner, &ty);
         let entry = TableEntry::new(inner, ty, is_func, std::ptr::null_mut(), None)?;
@@ -213,22 +218,24 @@ impl Table {
         context.inner().assert_owns(self.store);
         let entry = &context.inner().tables[self.index as usize];
         let limits = selkie_module::Limits { min: entry.storage.len(), ..entry.ty.limits };
-        TableType { limits, ..entry.ty }
+        TableType::from_raw(&context.inner().engine, RawTableType { limits, ..entry.ty })
     }
 
     /// Number of elements.
     pub fn size(&self, store: impl AsContext) -> u64 {
-        self.ty(store).limits.min
+        let context = store.as_context();
+        context.inner().assert_owns(self.store);
+        context.inner().tables[self.index as usize].storage.len()
     }
 
-    /// An element; `None` out of bounds.
+    /// An element; `None` out of bounds. A reference is rooted in the innermost scope.
     pub fn get(&self, mut store: impl AsContextMut, index: u64) -> Option<Val> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
         inner.assert_owns(self.store);
         let raw = inner.table_get_raw(self.index, index).ok()?;
         let ty = inner.tables[self.index as usize].ty.element;
-        Some(Val::from_raw(u128::from(raw), ValType::Ref(ty), inner))
+        Some(Val::from_raw(u128::from(raw), RawValType::Ref(ty), inner))
     }
 
     /// Writes an element.
@@ -242,6 +249,25 @@ impl Table {
         check_value(inner, &inner.tables[self.index as usize].ty, &value)?;
         let raw = value.to_raw(inner)? as u64;
         Ok(inner.table_set_raw(self.index, index, raw)?)
+    }
+
+    /// Writes `len` elements from `start` on (spec: `table.fill`).
+    ///
+    /// # Errors
+    /// Out of bounds, and then nothing is written; the value is not of the element type.
+    pub fn fill(
+        &self,
+        mut store: impl AsContextMut,
+        start: u64,
+        value: Val,
+        len: u64,
+    ) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.check(self.store)?;
+        check_value(inner, &inner.tables[self.index as usize].ty, &value)?;
+        let raw = value.to_raw(inner)? as u64;
+        Ok(inner.table_fill_raw(self.index, start, raw, len)?)
     }
 
     /// Grows by `delta` elements, each `init`, and answers the old size.
@@ -259,8 +285,8 @@ impl Table {
     }
 }
 
-fn check_value(store: &StoreInner, ty: &TableType, value: &Val) -> Result<()> {
-    if value.matches(store, ValType::Ref(ty.element)) {
+fn check_value(store: &StoreInner, ty: &RawTableType, value: &Val) -> Result<()> {
+    if value.matches(store, RawValType::Ref(ty.element))? {
         return Ok(());
     }
     let message = format!("the value is not of the table's element type {}", ty.element);
@@ -268,8 +294,6 @@ fn check_value(store: &StoreInner, ty: &TableType, value: &Val) -> Result<()> {
 }
 
 /// Whether elements are function references, by a type with canonical names.
-pub(crate) fn is_func_type(store: &StoreInner, ty: &TableType) -> bool {
-    use selkie_module::HeapType;
-    let heap = ty.element.heap;
-    heap == HeapType::NoFunc || store.engine.types().heap_matches(heap, HeapType::Func)
+pub(crate) fn is_func_type(store: &StoreInner, ty: &RawTableType) -> bool {
+    store.engine.types().heap_top(ty.element.heap) == HeapTop::Func
 }

@@ -1,10 +1,12 @@
 //! Values that cross the border between host and WebAssembly.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::func::Func;
-use crate::store::{AsContext, AsContextMut, StoreId, StoreInner};
-use selkie_module::{HeapType, RefType, ValType};
-use std::any::Any;
+use crate::refs::{AnyRef, ContRef, ExnRef, ExternRef, GcRef};
+use crate::roots::Rooted;
+use crate::store::{AsContext, StoreInner};
+use crate::types::{FuncType, HeapType, RefType, ValType};
+use selkie_module::{HeapTop, TypeId, ValType as RawValType};
 
 /// A vector of 128 bits, little-endian lanes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,7 +25,7 @@ impl std::fmt::Debug for V128 {
 /// let third = Val::from(1.0 / 3.0);
 /// assert_eq!(third.f64(), Some(1.0 / 3.0));
 /// assert_eq!(third.i32(), None); // no conversion between types
-/// assert_eq!(Val::default_for(ValType::I64).and_then(|zero| zero.i64()), Some(0));
+/// assert_eq!(Val::default_for_ty(&ValType::I64).and_then(|zero| zero.i64()), Some(0));
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)] // the variants are the specification's types
@@ -34,75 +36,141 @@ pub enum Val {
     F64(u64),
     V128(V128),
     FuncRef(Option<Func>),
-    ExternRef(Option<ExternRef>),
-    /// A null reference of another hierarchy.
-    NullRef(HeapType),
+    ExternRef(Option<Rooted<ExternRef>>),
+    AnyRef(Option<Rooted<AnyRef>>),
+    ExnRef(Option<Rooted<ExnRef>>),
+    ContRef(Option<Rooted<ContRef>>),
 }
 
 impl Val {
     /// The value that locals and tables start with, where the type has one.
-    pub fn default_for(ty: ValType) -> Option<Val> {
+    pub fn default_for_ty(ty: &ValType) -> Option<Val> {
         Some(match ty {
             ValType::I32 => Val::I32(0),
             ValType::I64 => Val::I64(0),
             ValType::F32 => Val::F32(0),
             ValType::F64 => Val::F64(0),
             ValType::V128 => Val::V128(V128(0)),
-            ValType::Ref(RefType { nullable: true, heap }) => Val::null(heap),
+            ValType::Ref(RefType { nullable: true, heap }) => Val::null_ref(heap),
             ValType::Ref(_) => return None,
         })
     }
 
     /// The null of a heap type.
-    pub fn null(heap: HeapType) -> Val {
-        match heap {
-            HeapType::Func | HeapType::NoFunc => Val::FuncRef(None),
-            HeapType::Extern | HeapType::NoExtern => Val::ExternRef(None),
-            other => Val::NullRef(other),
+    pub fn null_ref(heap: &HeapType) -> Val {
+        match heap.top() {
+            HeapType::Func => Val::FuncRef(None),
+            HeapType::Extern => Val::ExternRef(None),
+            HeapType::Exn => Val::ExnRef(None),
+            HeapType::Cont => Val::ContRef(None),
+            _ => Val::AnyRef(None),
         }
     }
 
-    /// Its type; the type of every reference to a function is `funcref`.
-    pub fn ty(&self) -> ValType {
-        match self {
+    /// Whether it is a reference that is null.
+    pub fn is_null_ref(&self) -> bool {
+        matches!(
+            self,
+            Val::FuncRef(None)
+                | Val::ExternRef(None)
+                | Val::AnyRef(None)
+                | Val::ExnRef(None)
+                | Val::ContRef(None)
+        )
+    }
+
+    /// The least type it is of, as far as the host can name it.
+    ///
+    /// # Errors
+    /// A reference's scope has ended, or it belongs to another store.
+    pub fn ty(&self, store: impl AsContext) -> Result<ValType> {
+        let context = store.as_context();
+        let inner = context.inner();
+        let some = |heap| ValType::Ref(RefType::new(false, heap));
+        Ok(match self {
             Val::I32(_) => ValType::I32,
             Val::I64(_) => ValType::I64,
             Val::F32(_) => ValType::F32,
             Val::F64(_) => ValType::F64,
             Val::V128(_) => ValType::V128,
-            Val::FuncRef(_) => ValType::Ref(RefType::FUNCREF),
-            Val::ExternRef(_) => ValType::Ref(RefType::EXTERNREF),
-            Val::NullRef(heap) => ValType::Ref(RefType { nullable: true, heap: *heap }),
-        }
+            Val::FuncRef(None) => ValType::NULLFUNCREF,
+            Val::FuncRef(Some(func)) => {
+                let id = TypeId(inner.func_ref(*func)?.type_id);
+                some(HeapType::ConcreteFunc(FuncType::from_id(&inner.engine, id)))
+            }
+            Val::ExternRef(None) => ValType::NULLEXTERNREF,
+            Val::AnyRef(None) => ValType::NULLREF,
+            Val::ExnRef(None) => ValType::NULLEXNREF,
+            Val::ContRef(None) => ValType::NULLCONTREF,
+            Val::AnyRef(Some(to)) => some(inner.any_type(inner.raw_of(to.root())?)),
+            Val::ExternRef(Some(to)) => {
+                inner.raw_of(to.root())?;
+                some(HeapType::Extern)
+            }
+            Val::ExnRef(Some(to)) => {
+                inner.raw_of(to.root())?;
+                some(HeapType::Exn)
+            }
+            Val::ContRef(Some(to)) => some(inner.any_type(inner.raw_of(to.root())?)),
+        })
+    }
+
+    /// Whether it is of a type.
+    ///
+    /// # Errors
+    /// A reference's scope has ended, or it belongs to another store, or the type to another
+    /// engine.
+    pub fn matches_ty(&self, store: impl AsContext, ty: &ValType) -> Result<bool> {
+        let context = store.as_context();
+        let inner = context.inner();
+        self.matches(inner, ty.to_raw(&inner.engine)?)
     }
 
     /// Whether the value may be stored where `ty` (with canonical type names) is expected.
-    pub(crate) fn matches(&self, store: &StoreInner, ty: ValType) -> bool {
-        match (self, ty) {
-            (Val::I32(_), ValType::I32)
-            | (Val::I64(_), ValType::I64)
-            | (Val::F32(_), ValType::F32)
-            | (Val::F64(_), ValType::F64)
-            | (Val::V128(_), ValType::V128) => true,
-            (Val::FuncRef(Some(func)), ValType::Ref(r)) => {
-                let Ok(func) = store.func_ref(*func) else { return false };
-                let id = selkie_module::TypeId(func.type_id);
-                let heap = HeapType::Concrete(selkie_module::TypeRef::Engine(id));
-                store.engine.types().heap_matches(heap, r.heap)
-            }
-            (Val::ExternRef(Some(_)), ValType::Ref(r)) => r.heap == HeapType::Extern,
-            (Val::FuncRef(None), ValType::Ref(r)) => {
-                r.nullable && store.engine.types().heap_matches(HeapType::NoFunc, r.heap)
-            }
-            (Val::ExternRef(None), ValType::Ref(r)) => {
-                r.nullable && store.engine.types().heap_matches(HeapType::NoExtern, r.heap)
-            }
-            (Val::NullRef(_), ValType::Ref(r)) => r.nullable,
-            _ => false,
+    ///
+    /// # Errors
+    /// A reference's scope has ended, or it belongs to another store.
+    pub(crate) fn matches(&self, store: &StoreInner, ty: RawValType) -> Result<bool> {
+        let RawValType::Ref(wanted) = ty else {
+            return Ok(matches!(
+                (self, ty),
+                (Val::I32(_), RawValType::I32)
+                    | (Val::I64(_), RawValType::I64)
+                    | (Val::F32(_), RawValType::F32)
+                    | (Val::F64(_), RawValType::F64)
+                    | (Val::V128(_), RawValType::V128)
+            ));
+        };
+        let Some((top, reference)) = self.to_ref(store)? else { return Ok(false) };
+        if store.engine.types().heap_top(wanted.heap) != top {
+            return Ok(false);
         }
+        Ok(store.reference_matches(reference, wanted))
+    }
+
+    /// The reference as machine code holds it, with its hierarchy; `None` for numbers.
+    fn to_ref(self, store: &StoreInner) -> Result<Option<(HeapTop, u64)>> {
+        fn rooted<T: GcRef>(store: &StoreInner, to: Option<Rooted<T>>) -> Result<u64> {
+            to.map_or(Ok(0), |to| store.raw_of(to.root()))
+        }
+        Ok(Some(match self {
+            Val::FuncRef(None) => (HeapTop::Func, 0),
+            Val::FuncRef(Some(func)) => {
+                store.check(func.store())?;
+                (HeapTop::Func, func.raw() as u64)
+            }
+            Val::ExternRef(to) => (HeapTop::Extern, rooted(store, to)?),
+            Val::AnyRef(to) => (HeapTop::Any, rooted(store, to)?),
+            Val::ExnRef(to) => (HeapTop::Exn, rooted(store, to)?),
+            Val::ContRef(to) => (HeapTop::Cont, rooted(store, to)?),
+            _ => return Ok(None),
+        }))
     }
 
     /// As machine code holds it.
+    ///
+    /// # Errors
+    /// A reference's scope has ended, or it belongs to another store.
     pub(crate) fn to_raw(self, store: &StoreInner) -> Result<u128> {
         Ok(match self {
             Val::I32(v) => u128::from(v as u32),
@@ -110,45 +178,30 @@ impl Val {
             Val::F32(v) => u128::from(v),
             Val::F64(v) => u128::from(v),
             Val::V128(v) => v.0,
-            Val::FuncRef(Some(func)) => {
-                store.check(func.store())?;
-                func.raw() as u128
-            }
-            Val::ExternRef(Some(r)) => {
-                store.check(r.store)?;
-                u128::from(r.raw)
-            }
-            Val::FuncRef(None) | Val::ExternRef(None) | Val::NullRef(_) => 0,
+            _ => self.to_ref(store)?.map_or(0, |(_, reference)| reference.into()),
         })
     }
 
-    /// From what machine code holds, at a type with canonical names.
-    pub(crate) fn from_raw(raw: u128, ty: ValType, store: &StoreInner) -> Val {
+    /// From what machine code holds, at a type with canonical names. References are rooted in the
+    /// innermost scope.
+    pub(crate) fn from_raw(raw: u128, ty: RawValType, store: &mut StoreInner) -> Val {
         match ty {
-            ValType::I32 => Val::I32(raw as i32),
-            ValType::I64 => Val::I64(raw as i64),
-            ValType::F32 => Val::F32(raw as u32),
-            ValType::F64 => Val::F64(raw as u64),
-            ValType::V128 => Val::V128(V128(raw)),
-            ValType::Ref(r) => match (hierarchy(store, r.heap), raw as u64) {
-                (HeapType::Func, raw) => Val::FuncRef(Func::from_raw(store.id, raw as usize)),
-                (HeapType::Extern, 0) => Val::ExternRef(None),
-                (HeapType::Extern, raw) => Val::ExternRef(Some(ExternRef { store: store.id, raw })),
-                (other, _) => Val::NullRef(other),
-            },
+            RawValType::I32 => Val::I32(raw as i32),
+            RawValType::I64 => Val::I64(raw as i64),
+            RawValType::F32 => Val::F32(raw as u32),
+            RawValType::F64 => Val::F64(raw as u64),
+            RawValType::V128 => Val::V128(V128(raw)),
+            RawValType::Ref(r) => {
+                let (top, raw) = (store.engine.types().heap_top(r.heap), raw as u64);
+                match top {
+                    HeapTop::Func => Val::FuncRef(Func::from_raw(store.id, raw as usize)),
+                    HeapTop::Extern => Val::ExternRef(store.root_nullable(raw)),
+                    HeapTop::Any => Val::AnyRef(store.root_nullable(raw)),
+                    HeapTop::Exn => Val::ExnRef(store.root_nullable(raw)),
+                    HeapTop::Cont => Val::ContRef(store.root_nullable(raw)),
+                }
+            }
         }
-    }
-}
-
-/// `Func` or `Extern` where the type belongs to them, else the type itself.
-fn hierarchy(store: &StoreInner, heap: HeapType) -> HeapType {
-    let types = store.engine.types();
-    if types.heap_matches(heap, HeapType::Func) || heap == HeapType::NoFunc {
-        HeapType::Func
-    } else if types.heap_matches(heap, HeapType::Extern) {
-        HeapType::Extern
-    } else {
-        heap
     }
 }
 
@@ -182,7 +235,10 @@ accessors! {
     f64, unwrap_f64, F64(bits) -> f64: f64::from_bits(bits);
     v128, unwrap_v128, V128(v) -> V128: v;
     func_ref, unwrap_func_ref, FuncRef(v) -> Option<Func>: v;
-    extern_ref, unwrap_extern_ref, ExternRef(v) -> Option<ExternRef>: v;
+    extern_ref, unwrap_extern_ref, ExternRef(v) -> Option<Rooted<ExternRef>>: v;
+    any_ref, unwrap_any_ref, AnyRef(v) -> Option<Rooted<AnyRef>>: v;
+    exn_ref, unwrap_exn_ref, ExnRef(v) -> Option<Rooted<ExnRef>>: v;
+    cont_ref, unwrap_cont_ref, ContRef(v) -> Option<Rooted<ContRef>>: v;
 }
 
 impl From<i32> for Val {
@@ -215,53 +271,14 @@ impl From<Func> for Val {
     }
 }
 
-/// A reference to host data that WebAssembly can hold and pass but not look into.
-///
-/// ```
-/// use selkie_engine::{Engine, ExternRef, Store};
-/// let mut store = Store::new(&Engine::default(), ());
-/// let reference = ExternRef::new(&mut store, "data".to_string());
-/// let data = reference.data(&store)?.downcast_ref::<String>();
-/// assert_eq!(data.map(String::as_str), Some("data"));
-/// # Ok::<(), selkie_engine::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExternRef {
-    store: StoreId,
-    raw: u64,
-}
-
-/// The data behind external references, kept until the store is dropped.
-#[derive(Default)]
-pub(crate) struct ExternRefs(Vec<Box<dyn Any + Send + Sync>>);
-
-impl ExternRef {
-    /// A reference to `data`, which lives as long as the store.
-    pub fn new(mut store: impl AsContextMut, data: impl Any + Send + Sync) -> ExternRef {
-        let mut context = store.as_context_mut();
-        let inner = context.inner();
-        inner.extern_refs.0.push(Box::new(data));
-        ExternRef { store: inner.id, raw: inner.extern_refs.0.len() as u64 }
-    }
-
-    /// The data.
-    ///
-    /// # Errors
-    /// The reference belongs to another store.
-    pub fn data<'a, T: 'static>(
-        &self,
-        store: impl Into<crate::store::StoreContext<'a, T>>,
-    ) -> Result<&'a (dyn Any + Send + Sync)> {
-        let inner = store.into().inner();
-        inner.check(self.store)?;
-        let at = (self.raw as usize).wrapping_sub(1);
-        let data = inner.extern_refs.0.get(at);
-        data.map(|d| &**d).ok_or_else(|| Error::new(ErrorKind::Bug, "an unknown reference"))
+impl From<V128> for Val {
+    fn from(v: V128) -> Val {
+        Val::V128(v)
     }
 }
 
-impl<'a, C: AsContext> From<&'a C> for crate::store::StoreContext<'a, C::Data> {
-    fn from(context: &'a C) -> Self {
-        context.as_context()
+impl From<Option<Func>> for Val {
+    fn from(v: Option<Func>) -> Val {
+        Val::FuncRef(v)
     }
 }

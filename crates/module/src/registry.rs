@@ -9,23 +9,24 @@ use crate::heap::{ObjectKind, TypeShape};
 use crate::types::*;
 use crate::{ModuleInfo, TypeId, TypeIndex};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The canonical types.
 #[derive(Debug)]
 pub struct TypeRegistry {
     /// By id; place 0 is taken so that id 0 means "no type", place 1 by [`TypeId::HOST`].
-    types: Vec<SubType>,
+    types: Vec<Arc<SubType>>,
     /// From a canonical group to its first id.
     groups: HashMap<Box<[SubType]>, TypeId>,
 }
 
 impl Default for TypeRegistry {
     fn default() -> TypeRegistry {
-        let nothing = SubType {
+        let nothing = Arc::new(SubType {
             is_final: true,
             supertype: None,
             composite: CompositeType::Struct(Box::new([])),
-        };
+        });
         TypeRegistry { types: vec![nothing.clone(), nothing], groups: HashMap::new() }
     }
 }
@@ -53,11 +54,10 @@ impl TypeRegistry {
         ids.into()
     }
 
-    /// The id of a function type whose references are canonical already: the type of a host
-    /// function.
-    pub fn register_func(&mut self, ty: FuncType) -> TypeId {
-        let composite = CompositeType::Func(ty);
-        self.register_group(Box::new([SubType { is_final: true, supertype: None, composite }]))
+    /// The id of a type that is alone in its group and whose references are canonical already: one
+    /// that the host makes.
+    pub fn register_type(&mut self, ty: SubType) -> TypeId {
+        self.register_group(Box::new([ty]))
     }
 
     fn register_group(&mut self, key: Box<[SubType]>) -> TypeId {
@@ -66,10 +66,10 @@ impl TypeRegistry {
         }
         let first = TypeId::new(self.types.len());
         for member in &key {
-            self.types.push(member.map_refs(&mut |r| match r {
+            self.types.push(Arc::new(member.map_refs(&mut |r| match r {
                 TypeRef::Rec(i) => TypeRef::Engine(TypeId(first.0 + i)),
                 other => other,
-            }));
+            })));
         }
         self.groups.insert(key, first);
         first
@@ -81,10 +81,14 @@ impl TypeRegistry {
         self.types.len()
     }
 
-    /// A type by its id. An id of another registry, which an embedder may have put into a type,
-    /// names at worst another type; beyond the last it names the empty one in place 0.
+    /// A type by its id; an id that was never handed out names the empty type in place 0.
     pub fn get(&self, id: TypeId) -> &SubType {
         self.types.get(id.index()).unwrap_or(&self.types[0])
+    }
+
+    /// As [`TypeRegistry::get`], to keep.
+    pub fn get_shared(&self, id: TypeId) -> Arc<SubType> {
+        self.types.get(id.index()).unwrap_or(&self.types[0]).clone()
     }
 
     /// Whether `sub` is `sup` or declared below it.
@@ -160,6 +164,37 @@ impl TypeRegistry {
     /// Reference subtyping over canonical types.
     pub fn ref_matches(&self, sub: RefType, sup: RefType) -> bool {
         (sup.nullable || !sub.nullable) && self.heap_matches(sub.heap, sup.heap)
+    }
+
+    /// Whether a type of composition `sub` may be declared below one of composition `sup`
+    /// (spec: valid/matching, composite types).
+    pub fn composite_matches(&self, sub: &CompositeType, sup: &CompositeType) -> bool {
+        use CompositeType as C;
+        match (sub, sup) {
+            (C::Func(a), C::Func(b)) => {
+                let all = |a: &[ValType], b: &[ValType]| {
+                    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.val_matches(*a, *b))
+                };
+                all(&b.params, &a.params) && all(&a.results, &b.results)
+            }
+            (C::Struct(a), C::Struct(b)) => {
+                a.len() >= b.len() && a.iter().zip(b).all(|(a, b)| self.field_matches(*a, *b))
+            }
+            (C::Array(a), C::Array(b)) => self.field_matches(*a, *b),
+            (C::Cont(TypeRef::Engine(a)), C::Cont(TypeRef::Engine(b))) => self.is_subtype(*a, *b),
+            _ => false,
+        }
+    }
+
+    /// Field subtyping over canonical types: what can be written is of exactly one type.
+    pub fn field_matches(&self, sub: FieldType, sup: FieldType) -> bool {
+        if sub.mutable || sup.mutable {
+            return sub == sup;
+        }
+        match (sub.storage, sup.storage) {
+            (StorageType::Val(a), StorageType::Val(b)) => self.val_matches(a, b),
+            (a, b) => a == b,
+        }
     }
 
     /// Value subtyping over canonical types.

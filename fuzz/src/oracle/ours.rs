@@ -3,8 +3,8 @@
 use super::{Kind, Machine, Seen, State, Trapped, Value};
 use crate::campaign::Outcome;
 use selkie::{
-    Config, Engine, Error, ErrorKind, Extern, ExternType, HeapType, Instance, Module, Store, Trap,
-    V128, Val, ValType,
+    Config, Engine, Error, ErrorKind, Extern, ExternType, Instance, Module, Store, Trap, V128, Val,
+    ValType,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -42,7 +42,7 @@ impl Machine for Ours {
         let module = self.instance.module(&self.store);
         let functions = module.exports().filter_map(|export| match export.ty() {
             ExternType::Func(ty) => {
-                Some((export.name().to_string(), ty.params().iter().map(kind).collect()))
+                Some((export.name().to_string(), ty.params().map(|ty| kind(&ty)).collect()))
             }
             _ => None,
         });
@@ -53,7 +53,7 @@ impl Machine for Ours {
         let func = self.instance.get_func(&mut self.store, name).ok_or("no such function")?;
         let ty = func.ty(&self.store);
         let arguments: Vec<Val> =
-            arguments.iter().zip(ty.params()).map(|(value, ty)| to_val(*value, *ty)).collect();
+            arguments.iter().zip(ty.params()).map(|(value, ty)| to_val(*value, &ty)).collect();
         let mut results = vec![Val::I32(0); ty.results().len()];
         match func.call(&mut self.store, &arguments, &mut results) {
             Ok(()) => Ok(Seen::Values(results.iter().map(value).collect())),
@@ -89,7 +89,7 @@ fn kind(ty: &ValType) -> Kind {
     }
 }
 
-fn to_val(value: Value, ty: ValType) -> Val {
+fn to_val(value: Value, ty: &ValType) -> Val {
     match value {
         Value::I32(bits) => Val::I32(bits as i32),
         Value::I64(bits) => Val::I64(bits as i64),
@@ -97,8 +97,8 @@ fn to_val(value: Value, ty: ValType) -> Val {
         Value::F64(bits) => Val::F64(bits),
         Value::V128(bits) => Val::V128(V128(bits)),
         Value::Ref { .. } => match ty {
-            ValType::Ref(ty) => Val::null(ty.heap),
-            _ => Val::null(HeapType::Func),
+            ValType::Ref(ty) => Val::null_ref(&ty.heap),
+            _ => Val::FuncRef(None),
         },
     }
 }
@@ -110,9 +110,7 @@ fn value(value: &Val) -> Value {
         Val::F32(bits) => Value::F32(bits),
         Val::F64(bits) => Value::F64(bits),
         Val::V128(v) => Value::V128(v.0),
-        Val::FuncRef(func) => Value::Ref { is_null: func.is_none() },
-        Val::ExternRef(data) => Value::Ref { is_null: data.is_none() },
-        Val::NullRef(_) => Value::Ref { is_null: true },
+        reference => Value::Ref { is_null: reference.is_null_ref() },
     }
 }
 

@@ -7,10 +7,9 @@ use super::Summary;
 use super::spectest;
 use super::values::{argument, check_results};
 use super::words;
-use selkie::{Engine, Error, ErrorKind, Extern, Instance, Linker, Module, Store, Val};
+use selkie::{Engine, Error, ErrorKind, Extern, Instance, Linker, Module, RootScope, Store, Val};
 use std::collections::HashMap;
-use std::thread::{Scope, ScopedJoinHandle};
-use wast::core::WastArgCore;
+use std::thread::ScopedJoinHandle;
 use wast::token::Id;
 use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, WastThread, Wat};
 
@@ -19,6 +18,9 @@ pub(super) type Failure = (usize, String);
 
 type Outcome = Result<Summary, Failure>;
 type Running<'scope> = ScopedJoinHandle<'scope, Outcome>;
+
+/// What a call is given and gives is held as long as this.
+type Scope<'s> = RootScope<&'s mut Store<()>>;
 
 /// Exports by name, as an instance or another agent gives them.
 type Exports = HashMap<String, Extern>;
@@ -37,7 +39,7 @@ pub(super) struct Agent<'scope, 'script> {
     last_definition: Option<Module>,
     /// The agents that this one started and has not waited for.
     threads: HashMap<String, Running<'scope>>,
-    scope: &'scope Scope<'scope, 'script>,
+    scope: &'scope std::thread::Scope<'scope, 'script>,
     text: &'script str,
     summary: Summary,
 }
@@ -46,7 +48,7 @@ impl<'scope, 'script> Agent<'scope, 'script> {
     pub(super) fn new(
         engine: &Engine,
         text: &'script str,
-        scope: &'scope Scope<'scope, 'script>,
+        scope: &'scope std::thread::Scope<'scope, 'script>,
     ) -> Result<Agent<'scope, 'script>, String> {
         let mut store = Store::try_new(engine, ()).map_err(|e| e.to_string())?;
         let linker = spectest::linker(engine, &mut store).map_err(|e| e.to_string())?;
@@ -102,15 +104,16 @@ impl<'scope, 'script> Agent<'scope, 'script> {
                 self.instantiate(instance, &module)??;
             }
             D::Register { name, module, .. } => self.register(name, module)?,
-            D::Invoke(invoke) => drop(self.invoke(invoke)??),
+            D::Invoke(invoke) => self.invoke(invoke, |_, outcome| Ok(outcome.map(drop)?))?,
             D::AssertReturn { exec, results, .. } => self.assert_return(exec, &results)?,
             D::AssertTrap { exec, message, .. } => self.assert_trap(exec, message)?,
             D::AssertExhaustion { call, message, .. } => {
                 self.assert_trap(WastExecute::Invoke(call), message)?;
             }
             D::AssertException { exec, .. } => {
-                let outcome = self.execute(exec)?;
-                must_fail(outcome, ErrorKind::Exception, "an exception")?;
+                self.execute(exec, |store, outcome| {
+                    must_fail(store, outcome, ErrorKind::Exception, "an exception").map(drop)
+                })?;
             }
             D::AssertInvalid { module, message, .. }
             | D::AssertMalformed { module, message, .. } => {
@@ -203,39 +206,46 @@ impl<'scope, 'script> Agent<'scope, 'script> {
         export.copied().ok_or_else(|| format!("nothing is exported as {name:?}").into())
     }
 
-    /// The inner result is the call's own.
-    fn invoke(&mut self, invoke: WastInvoke<'_>) -> Result<Result<Vec<Val>, Error>, Problem> {
+    /// Calls, and lets `judge` see the results. What they refer to is let go afterwards.
+    fn invoke(
+        &mut self,
+        invoke: WastInvoke<'_>,
+        judge: impl FnOnce(&Scope<'_>, Result<&[Val], Error>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
         let export = self.export(invoke.module, invoke.name)?;
         let func = export.into_func().ok_or("the export is no function")?;
-        let args: Vec<WastArgCore<'_>> = invoke
-            .args
-            .into_iter()
-            .map(|arg| match arg {
-                WastArg::Core(arg) => Ok(arg),
-                _ => Err("values of components are not supported"),
-            })
-            .collect::<Result<_, _>>()?;
-        let mut values = Vec::with_capacity(args.len());
-        for arg in &args {
-            values.push(argument(&mut self.store, arg)?);
+        let mut scope = RootScope::new(&mut self.store);
+        let mut values = Vec::with_capacity(invoke.args.len());
+        for arg in &invoke.args {
+            let WastArg::Core(arg) = arg else {
+                return Err("values of components are not supported".into());
+            };
+            values.push(argument(&mut scope, arg)?);
         }
-        let ty = func.ty(&self.store);
-        let mut results = vec![Val::I32(0); ty.results().len()];
-        let outcome = func.call(&mut self.store, &values, &mut results);
-        Ok(outcome.map(|()| results))
+        let mut results = vec![Val::I32(0); func.ty(&scope).results().len()];
+        let outcome = func.call(&mut scope, &values, &mut results);
+        judge(&scope, outcome.map(|()| &results[..]))
     }
 
-    fn execute(&mut self, exec: WastExecute<'_>) -> Result<Result<Vec<Val>, Error>, Problem> {
+    /// Does what a directive says, and lets `judge` see how it ended.
+    fn execute(
+        &mut self,
+        exec: WastExecute<'_>,
+        judge: impl FnOnce(&Scope<'_>, Result<&[Val], Error>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
         match exec {
-            WastExecute::Invoke(invoke) => self.invoke(invoke),
+            WastExecute::Invoke(invoke) => self.invoke(invoke, judge),
             WastExecute::Wat(wat) => {
                 let module = self.compile(&mut QuoteWat::Wat(wat))?;
-                Ok(self.instantiate(None, &module)?.map(|()| Vec::new()))
+                let outcome = self.instantiate(None, &module)?;
+                judge(&RootScope::new(&mut self.store), outcome.map(|()| &[][..]))
             }
             WastExecute::Get { module, global, .. } => {
                 let export = self.export(module, global)?;
                 let global = export.into_global().ok_or("the export is no global")?;
-                Ok(Ok(vec![global.get(&mut self.store)]))
+                let mut scope = RootScope::new(&mut self.store);
+                let value = global.get(&mut scope);
+                judge(&scope, Ok(&[value]))
             }
         }
     }
@@ -245,19 +255,19 @@ impl<'scope, 'script> Agent<'scope, 'script> {
         exec: WastExecute<'_>,
         expected: &[WastRet<'_>],
     ) -> Result<(), Problem> {
-        let results = self.execute(exec)??;
-        Ok(check_results(&self.store, &results, expected)?)
+        self.execute(exec, |store, results| Ok(check_results(store, results?, expected)?))
     }
 
     fn assert_trap(&mut self, exec: WastExecute<'_>, expected: &str) -> Result<(), Problem> {
-        let outcome = self.execute(exec)?;
-        let error = must_fail(outcome, ErrorKind::Trap, expected)?;
-        let message = error.trap().map_or("", |trap| trap.message());
-        // Some scripts add the index of an element to the words.
-        if message.starts_with(expected) || expected.starts_with(message) {
-            return Ok(());
-        }
-        Err(format!("trapped with `{message}`, but should with `{expected}`").into())
+        self.execute(exec, |store, outcome| {
+            let error = must_fail(store, outcome, ErrorKind::Trap, expected)?;
+            let message = error.trap().map_or("", |trap| trap.message());
+            // Some scripts add the index of an element to the words.
+            if message.starts_with(expected) || expected.starts_with(message) {
+                return Ok(());
+            }
+            Err(format!("trapped with `{message}`, but should with `{expected}`").into())
+        })
     }
 
     fn assert_unlinkable(&mut self, module: Wat<'_>, expected: &str) -> Result<(), Problem> {
@@ -336,13 +346,14 @@ impl<'scope, 'script> Agent<'scope, 'script> {
 }
 
 fn must_fail(
-    outcome: Result<Vec<Val>, Error>,
+    store: &Scope<'_>,
+    outcome: Result<&[Val], Error>,
     kind: ErrorKind,
     expected: &str,
 ) -> Result<Error, Problem> {
     match outcome {
         Ok(results) => {
-            let results = words::values(&results);
+            let results = words::values(store, results);
             Err(format!("returned {results}, but should have failed with {expected}").into())
         }
         Err(error) if error.kind() == kind => Ok(error),

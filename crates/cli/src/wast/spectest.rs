@@ -2,8 +2,8 @@
 //! (spec: interpreter/README, "spectest host module"). Its `print` functions print nothing.
 
 use selkie::{
-    Engine, Feature, Global, GlobalType, IndexType, Limits, Linker, Memory, MemoryType, RefType,
-    Result, Store, Table, TableType, Val, ValType,
+    Engine, Feature, Global, GlobalType, IndexType, Limits, Linker, Memory, MemoryType, Mutability,
+    RefType, Result, Store, Table, TableType, Val, ValType,
 };
 
 const MODULE: &str = "spectest";
@@ -45,7 +45,7 @@ fn globals(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<()> {
         ("global_f64", ValType::F64, Val::from(666.6_f64)),
     ];
     for (name, content, value) in values {
-        let ty = GlobalType { content, mutable: false, shared: false };
+        let ty = GlobalType::new(content, Mutability::Const);
         let global = Global::new(&mut *store, ty, value)?;
         linker.define(&mut *store, MODULE, name, global)?;
     }

@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::text::counted;
-use selkie::{ExternRef, HeapType, Store, V128, Val};
+use selkie::{AnyRef, AsContext, AsContextMut, ExternRef, HeapType, Rooted, V128, Val};
 use wast::WastRet;
 use wast::core::{
     AbstractHeapType, HeapType as ScriptHeap, NanPattern, V128Pattern, WastArgCore, WastRetCore,
@@ -10,17 +10,26 @@ use wast::core::{
 use wast::token::{F32, F64};
 
 /// An argument as a value.
-pub(super) fn argument(store: &mut Store<()>, arg: &WastArgCore<'_>) -> Result<Val, String> {
+pub(super) fn argument(mut store: impl AsContextMut, arg: &WastArgCore<'_>) -> Result<Val, String> {
     Ok(match arg {
         WastArgCore::I32(v) => Val::I32(*v),
         WastArgCore::I64(v) => Val::I64(*v),
         WastArgCore::F32(v) => Val::F32(v.bits),
         WastArgCore::F64(v) => Val::F64(v.bits),
         WastArgCore::V128(v) => Val::V128(V128(u128::from_le_bytes(v.to_le_bytes()))),
-        WastArgCore::RefNull(heap) => Val::null(heap_type(heap)?),
-        WastArgCore::RefExtern(v) => Val::ExternRef(Some(ExternRef::new(store, *v))),
-        WastArgCore::RefHost(_) => return Err("host references as `any` are not supported".into()),
+        WastArgCore::RefNull(heap) => Val::null_ref(&heap_type(heap)?),
+        WastArgCore::RefExtern(v) => host_value(store, *v)?.into(),
+        WastArgCore::RefHost(v) => {
+            let external = host_value(&mut store, *v)?;
+            let internal = AnyRef::convert_extern(store, external);
+            internal.map_err(|e| e.to_string())?.into()
+        }
     })
+}
+
+/// Host values of scripts are told apart by a number.
+fn host_value(store: impl AsContextMut, number: u32) -> Result<Rooted<ExternRef>, String> {
+    ExternRef::new(store, number).map_err(|e| e.to_string())
 }
 
 fn heap_type(heap: &ScriptHeap<'_>) -> Result<HeapType, String> {
@@ -47,7 +56,7 @@ fn heap_type(heap: &ScriptHeap<'_>) -> Result<HeapType, String> {
 
 /// Compares the results of a call with what a script expects.
 pub(super) fn check_results(
-    store: &Store<()>,
+    store: &impl AsContext,
     results: &[Val],
     expected: &[WastRet<'_>],
 ) -> Result<(), String> {
@@ -62,7 +71,7 @@ pub(super) fn check_results(
         if !matches(store, result, expected) {
             return Err(format!(
                 "result {i} is `{}`, but `{}` was expected",
-                words::value(result),
+                words::value(store, result),
                 words::pattern(expected)
             ));
         }
@@ -70,7 +79,7 @@ pub(super) fn check_results(
     Ok(())
 }
 
-fn matches(store: &Store<()>, value: &Val, expected: &WastRetCore<'_>) -> bool {
+fn matches(store: &impl AsContext, value: &Val, expected: &WastRetCore<'_>) -> bool {
     match (value, expected) {
         (_, WastRetCore::Either(choices)) => choices.iter().any(|c| matches(store, value, c)),
         (Val::I32(v), WastRetCore::I32(e)) => v == e,
@@ -78,31 +87,48 @@ fn matches(store: &Store<()>, value: &Val, expected: &WastRetCore<'_>) -> bool {
         (Val::F32(v), WastRetCore::F32(e)) => f32_matches(*v, e),
         (Val::F64(v), WastRetCore::F64(e)) => f64_matches(*v, e),
         (Val::V128(v), WastRetCore::V128(e)) => v128_matches(v.0.to_le_bytes(), e),
-        (value, WastRetCore::RefNull(heap)) => null_matches(value, heap.as_ref()),
-        (Val::ExternRef(Some(_)), WastRetCore::RefExtern(None)) => true,
-        (Val::ExternRef(Some(r)), WastRetCore::RefExtern(Some(e))) => {
-            r.data(store).is_ok_and(|data| data.downcast_ref::<u32>() == Some(e))
-        }
+        (null, WastRetCore::RefNull(heap)) => null_matches(null, heap.as_ref()),
         (Val::FuncRef(Some(_)), WastRetCore::RefFunc(_)) => true,
+        (Val::ExternRef(Some(r)), WastRetCore::RefExtern(e)) => {
+            e.is_none_or(|e| host_number(store, r) == Some(e))
+        }
+        (Val::AnyRef(Some(r)), expected) => any_matches(store, r, expected).unwrap_or(false),
         _ => false,
     }
 }
 
+/// The number of a host value.
+pub(super) fn host_number(store: &impl AsContext, value: &ExternRef) -> Option<u32> {
+    value.data(store.as_context()).ok()??.downcast_ref().copied()
+}
+
+fn any_matches(
+    store: &impl AsContext,
+    value: &Rooted<AnyRef>,
+    expected: &WastRetCore<'_>,
+) -> selkie::Result<bool> {
+    match expected {
+        WastRetCore::RefAny => Ok(true),
+        WastRetCore::RefEq => value.is_eqref(store),
+        WastRetCore::RefStruct => value.is_struct(store),
+        WastRetCore::RefArray => value.is_array(store),
+        WastRetCore::RefI31 | WastRetCore::RefI31Shared => value.is_i31(store),
+        WastRetCore::RefHost(e) => {
+            let external = ExternRef::convert_any(store, *value)?;
+            Ok(host_number(store, &external) == Some(*e))
+        }
+        _ => Ok(false),
+    }
+}
+
 fn null_matches(value: &Val, heap: Option<&ScriptHeap<'_>>) -> bool {
-    let heap = heap.map(heap_type);
-    match (value, heap) {
-        (Val::FuncRef(None) | Val::ExternRef(None) | Val::NullRef(_), None | Some(Err(_))) => true,
-        (Val::FuncRef(None), Some(Ok(heap))) => {
-            matches!(heap, HeapType::Func | HeapType::NoFunc)
+    let wanted = heap.map(|heap| heap_type(heap).map(|heap| Val::null_ref(&heap)));
+    match wanted {
+        // A defined type does not tell its hierarchy here.
+        None | Some(Err(_)) => value.is_null_ref(),
+        Some(Ok(null)) => {
+            value.is_null_ref() && std::mem::discriminant(value) == std::mem::discriminant(&null)
         }
-        (Val::ExternRef(None), Some(Ok(heap))) => {
-            matches!(heap, HeapType::Extern | HeapType::NoExtern)
-        }
-        (Val::NullRef(_), Some(Ok(heap))) => !matches!(
-            heap,
-            HeapType::Func | HeapType::NoFunc | HeapType::Extern | HeapType::NoExtern
-        ),
-        _ => false,
     }
 }
 

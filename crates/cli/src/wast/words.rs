@@ -1,11 +1,12 @@
 //! Values and patterns in the words of scripts, for messages.
 
-use selkie::Val;
+use super::values::host_number;
+use selkie::{AnyRef, AsContext, Val};
 use std::fmt::Debug;
 use wast::core::{HeapType as ScriptHeap, NanPattern, V128Pattern, WastRetCore};
 
 /// A value as a script would write it: `i32.const 4`.
-pub(super) fn value(value: &Val) -> String {
+pub(super) fn value(store: &impl AsContext, value: &Val) -> String {
     match value {
         Val::I32(v) => format!("i32.const {v}"),
         Val::I64(v) => format!("i64.const {v}"),
@@ -16,19 +17,37 @@ pub(super) fn value(value: &Val) -> String {
             let lane = |i: usize| i32::from_le_bytes([0, 1, 2, 3].map(|byte| lanes[4 * i + byte]));
             format!("v128.const i32x4 {}", list([0, 1, 2, 3].map(|i| format!("{:#010x}", lane(i)))))
         }
-        Val::FuncRef(Some(_)) => "ref.func".into(),
-        Val::ExternRef(Some(_)) => "ref.extern".into(),
         Val::FuncRef(None) => "ref.null func".into(),
         Val::ExternRef(None) => "ref.null extern".into(),
-        Val::NullRef(heap) => format!("ref.null {heap}"),
+        Val::AnyRef(None) => "ref.null any".into(),
+        Val::ExnRef(None) => "ref.null exn".into(),
+        Val::ContRef(None) => "ref.null cont".into(),
+        Val::FuncRef(Some(_)) => "ref.func".into(),
+        Val::ExternRef(Some(r)) => match host_number(store, r) {
+            Some(number) => format!("ref.extern {number}"),
+            None => "ref.extern".into(),
+        },
+        Val::AnyRef(Some(r)) => any(store, r).unwrap_or("ref.any").into(),
+        Val::ExnRef(Some(_)) => "ref.exn".into(),
+        Val::ContRef(Some(_)) => "ref.cont".into(),
     }
 }
 
+/// The word for the kind of a reference.
+fn any(store: &impl AsContext, reference: &AnyRef) -> selkie::Result<&'static str> {
+    Ok(match reference {
+        r if r.is_struct(store)? => "ref.struct",
+        r if r.is_array(store)? => "ref.array",
+        r if r.is_i31(store)? => "ref.i31",
+        _ => "ref.any",
+    })
+}
+
 /// Several values.
-pub(super) fn values(all: &[Val]) -> String {
+pub(super) fn values(store: &impl AsContext, all: &[Val]) -> String {
     match all {
         [] => "nothing".into(),
-        all => all.iter().map(value).collect::<Vec<_>>().join(", "),
+        all => all.iter().map(|v| value(store, v)).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -117,15 +136,17 @@ mod tests {
 
     #[test]
     fn values_are_written_as_in_scripts() {
+        let store = selkie::Store::new(&selkie::Engine::default(), ());
         for (given, text) in [
             (Val::I32(-4), "i32.const -4"),
             (Val::F32(1.5_f32.to_bits()), "f32.const 1.5"),
             (Val::F32(0xffc0_0000), "f32.const -nan:0x400000"),
             (Val::F64(f64::NEG_INFINITY.to_bits()), "f64.const -inf"),
             (Val::ExternRef(None), "ref.null extern"),
+            (Val::AnyRef(None), "ref.null any"),
             (Val::V128(V128(1)), "v128.const i32x4 0x00000001 0x00000000 0x00000000 0x00000000"),
         ] {
-            assert_eq!(value(&given), text);
+            assert_eq!(value(&store, &given), text);
         }
     }
 }

@@ -239,7 +239,7 @@ pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
     }
     let cursor = ArgCursor::new(R::IN_AREA);
     let mut writer = ArgWriter { cursor, regs: &mut regs, stack: &mut stack };
-    params.write(&mut writer, owner.store());
+    params.write(&mut writer, owner.store())?;
     let stack_bytes = writer.cursor.stack_bytes() as usize;
     let has_floats = P::HAS_FLOATS || R::HAS_FLOATS;
     let set = if has_floats { RegSet::All } else { RegSet::Int };
@@ -266,7 +266,7 @@ pub(crate) fn call_untyped(
     if !area.is_empty() {
         regs.ints[1] = area.as_mut_ptr() as u64;
     }
-    for ((value, loc), ty) in params.iter().zip(&abi.params).zip(ty.params()) {
+    for ((value, loc), ty) in params.iter().zip(&abi.params).zip(&ty.raw().params) {
         let raw = value.to_raw(owner.store())?;
         match *loc {
             Loc::Int(i) => regs.ints[i as usize] = raw as u64,
@@ -280,7 +280,7 @@ pub(crate) fn call_untyped(
     jump(&mut owner, func.code, &mut regs, stack_args, RegSet::All)?;
     let area = (!area.is_empty()).then_some(&area[..]);
     let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };
-    for (result, ty) in results.iter_mut().zip(ty.results()) {
+    for (result, ty) in results.iter_mut().zip(&ty.raw().results) {
         *result = Val::from_raw(reader.take(*ty), *ty, owner.store());
     }
     Ok(())

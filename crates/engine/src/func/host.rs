@@ -10,7 +10,7 @@ use crate::memory::Memory;
 use crate::store::{AsContext, AsContextMut, InstanceId, StoreContext, StoreContextMut};
 use crate::types::FuncType;
 use crate::values::Val;
-use selkie_module::ValType;
+use selkie_module::{FuncType as RawFuncType, ValType};
 use selkie_vm::VMHostFunc;
 use std::any::Any;
 
@@ -32,19 +32,20 @@ impl HostFunc {
         closure: Box<dyn Any + Send + Sync>,
     ) -> HostFunc {
         let is_int = |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::Ref(_));
-        let ints_only = ty.params().iter().chain(ty.results()).all(is_int);
+        let ints_only = ty.raw().params.iter().chain(&ty.raw().results).all(is_int);
         HostFunc { vm, ty, ints_only, closure }
     }
 
     /// A function of a type known only at run time.
+    ///
+    /// # Errors
+    /// The type was made for another engine and cannot be made again in this one.
     pub(crate) fn untyped<T: 'static>(
         engine: &Engine,
-        ty: FuncType,
+        ty: &FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
-    ) -> HostFunc {
-        // The type may have been made for another engine.
-        let ty = FuncType::new(engine, ty.params().to_vec(), ty.results().to_vec());
-        entry::untyped(ty, func)
+    ) -> Result<HostFunc> {
+        Ok(entry::untyped(ty.in_engine(engine)?, func))
     }
 
     /// What machine code's way to the function begins with. The address is valid while the
@@ -175,7 +176,9 @@ pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
 }
 
 fn type_of<P: WasmParams, R: WasmRet>(engine: &Engine) -> FuncType {
-    FuncType::new(engine, P::types(), <R::Ok as WasmResults>::types())
+    let (params, results) = (P::types().into(), <R::Ok as WasmResults>::types().into());
+    let ty = FuncType::from_raw(engine, RawFuncType { params, results });
+    ty.expect("an engine that knows millions of types knows those of the host's functions")
 }
 
 macro_rules! into_func {

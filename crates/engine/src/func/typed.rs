@@ -18,7 +18,17 @@ use std::marker::PhantomData;
 /// ```
 pub struct TypedFunc<P, R> {
     func: Func,
+    check: Check,
     types: PhantomData<fn(P) -> R>,
+}
+
+/// When arguments are checked against the function's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Their Rust types suffice, and were looked at once.
+    Done,
+    /// The function wants a defined type that the Rust type does not name.
+    EachCall,
 }
 
 impl<P, R> Clone for TypedFunc<P, R> {
@@ -36,8 +46,8 @@ impl<P, R> std::fmt::Debug for TypedFunc<P, R> {
 }
 
 impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
-    pub(crate) fn new(func: Func) -> TypedFunc<P, R> {
-        TypedFunc { func, types: PhantomData }
+    pub(super) fn new(func: Func, check: Check) -> TypedFunc<P, R> {
+        TypedFunc { func, check, types: PhantomData }
     }
 
     /// The function without its types.
@@ -48,11 +58,17 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     /// Calls.
     ///
     /// # Errors
-    /// The function belongs to another store; the call traps or a host function fails.
+    /// The function or an argument belongs to another store; an argument's scope has ended, or it is
+    /// not of the defined type that the function wants; the call traps or a host function fails.
     #[inline]
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let mut context = store.as_context_mut();
-        let func = context.inner().func_ref(self.func)?;
+        let inner = context.inner();
+        let func = inner.func_ref(self.func)?;
+        if self.check == Check::EachCall {
+            let ty = inner.type_of_func(self.func)?;
+            params.check(inner, &ty.raw().params)?;
+        }
         enter::call_typed(Owner::new(&mut context), &func, params)
     }
 }

@@ -1,19 +1,36 @@
 //! Rust types that stand for WebAssembly types at the border, and tuples of them.
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::func::Func;
 use crate::func::enter::{ArgReader, ArgWriter, ResultReader, ResultWriter};
+use crate::refs::{GcRef, I31, NoCont, NoExn, NoExtern, NoFunc, NoneRef};
+use crate::roots::{OwnedRooted, Rooted};
 use crate::store::StoreInner;
-use crate::values::{ExternRef, V128, Val};
-use selkie_module::{RefType, ValType};
+use crate::values::V128;
+use selkie_module::{HeapType, RefType, ValType};
 
 /// A Rust type that is a WebAssembly value.
+///
+/// | Rust | WebAssembly |
+/// |---|---|
+/// | `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, [`V128`] | numbers and vectors |
+/// | [`Func`], [`NoFunc`](crate::NoFunc) | `(ref func)`, `(ref nofunc)` |
+/// | [`I31`](crate::I31) | `(ref i31)` |
+/// | [`Rooted<T>`](crate::Rooted), [`OwnedRooted<T>`](crate::OwnedRooted) | `(ref any)` and others, by `T` |
+/// | `Option` of a reference | the same, or null |
 pub trait WasmTy: Sized + 'static {
-    /// Its WebAssembly type.
+    #[doc(hidden)]
     const TYPE: ValType;
+
+    /// Its WebAssembly type.
+    fn valtype() -> crate::types::ValType {
+        crate::types::ValType::from_abstract(Self::TYPE)
+    }
+
     #[doc(hidden)]
-    fn into_raw(self, store: &StoreInner) -> u128;
+    fn to_raw(&self, store: &StoreInner) -> Result<u128>;
     #[doc(hidden)]
-    fn from_raw(raw: u128, store: &StoreInner) -> Self;
+    fn from_raw(raw: u128, store: &mut StoreInner) -> Self;
 }
 
 macro_rules! numbers {
@@ -21,12 +38,12 @@ macro_rules! numbers {
         impl WasmTy for $rust {
             const TYPE: ValType = ValType::$wasm;
             #[inline]
-            fn into_raw(self, _: &StoreInner) -> u128 {
+            fn to_raw(&self, _: &StoreInner) -> Result<u128> {
                 #[allow(clippy::redundant_closure_call)]
-                ($into)(self)
+                Ok(($into)(*self))
             }
             #[inline]
-            fn from_raw(raw: u128, _: &StoreInner) -> Self {
+            fn from_raw(raw: u128, _: &mut StoreInner) -> Self {
                 #[allow(clippy::redundant_closure_call)]
                 ($from)(raw)
             }
@@ -44,27 +61,72 @@ numbers! {
     V128 as V128: |v: V128| v.0, |raw: u128| V128(raw);
 }
 
-impl WasmTy for Option<Func> {
-    const TYPE: ValType = ValType::Ref(RefType::FUNCREF);
-    fn into_raw(self, store: &StoreInner) -> u128 {
-        self.map_or(0, |func| {
-            store.assert_owns(func.store());
-            func.raw() as u128
-        })
-    }
-    fn from_raw(raw: u128, store: &StoreInner) -> Self {
-        Func::from_raw(store.id, raw as usize)
-    }
+const fn reference(nullable: bool, heap: HeapType) -> ValType {
+    ValType::Ref(RefType { nullable, heap })
 }
 
-impl WasmTy for Option<ExternRef> {
-    const TYPE: ValType = ValType::Ref(RefType::EXTERNREF);
-    fn into_raw(self, store: &StoreInner) -> u128 {
-        Val::ExternRef(self).to_raw(store).expect("the reference belongs to this store")
-    }
-    fn from_raw(raw: u128, store: &StoreInner) -> Self {
-        Val::from_raw(raw, Self::TYPE, store).extern_ref().flatten()
-    }
+/// A row makes a type and its option: `type where parameter: heap type, to machine code, from
+/// there`. The two are never given null.
+macro_rules! references {
+    ($($rust:ty $(where $generic:ident)?: $heap:expr, $to:expr, $from:expr;)*) => {$(
+        impl $(<$generic: GcRef>)? WasmTy for $rust {
+            const TYPE: ValType = reference(false, $heap);
+            fn to_raw(&self, store: &StoreInner) -> Result<u128> {
+                let to: fn(&$rust, &StoreInner) -> Result<u64> = $to;
+                to(self, store).map(u128::from)
+            }
+            fn from_raw(raw: u128, store: &mut StoreInner) -> Self {
+                let from: fn(u64, &mut StoreInner) -> $rust = $from;
+                from(raw as u64, store)
+            }
+        }
+
+        impl $(<$generic: GcRef>)? WasmTy for Option<$rust> {
+            const TYPE: ValType = reference(true, $heap);
+            fn to_raw(&self, store: &StoreInner) -> Result<u128> {
+                self.as_ref().map_or(Ok(0), |reference| reference.to_raw(store))
+            }
+            fn from_raw(raw: u128, store: &mut StoreInner) -> Self {
+                (raw as u64 != 0).then(|| WasmTy::from_raw(raw, store))
+            }
+        }
+    )*};
+}
+
+references! {
+    Func: HeapType::Func,
+        |func, store| store.check(func.store()).map(|()| func.raw() as u64),
+        |raw, store| Func::from_raw(store.id, raw as usize).expect("the type has no null");
+    I31: HeapType::I31, |value, _| Ok(I31::to_raw(*value)), |raw, _| I31::from_raw(raw);
+    Rooted<T> where T: T::HEAP,
+        |reference, store| store.raw_of(reference.root()),
+        |raw, store| store.root(raw);
+    OwnedRooted<T> where T: T::HEAP,
+        |reference, store| store.raw_of(reference.root()),
+        |raw, store| store.root_owned(raw);
+}
+
+/// The types that only null is of.
+macro_rules! nulls {
+    ($($rust:ident: $heap:ident;)*) => {$(
+        impl WasmTy for Option<$rust> {
+            const TYPE: ValType = reference(true, HeapType::$heap);
+            fn to_raw(&self, _: &StoreInner) -> Result<u128> {
+                Ok(0)
+            }
+            fn from_raw(_: u128, _: &mut StoreInner) -> Self {
+                None
+            }
+        }
+    )*};
+}
+
+nulls! {
+    NoneRef: None;
+    NoFunc: NoFunc;
+    NoExtern: NoExtern;
+    NoExn: NoExn;
+    NoCont: NoCont;
 }
 
 /// Parameters of a function: a value or a tuple of values.
@@ -74,9 +136,12 @@ pub trait WasmParams {
     #[doc(hidden)]
     const HAS_FLOATS: bool;
     #[doc(hidden)]
-    fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner);
+    fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner) -> Result<()>;
+    /// Checks values against as many types, of whose kinds they are.
     #[doc(hidden)]
-    fn read(reader: &mut ArgReader<'_>, store: &StoreInner) -> Self;
+    fn check(&self, store: &StoreInner, types: &[ValType]) -> Result<()>;
+    #[doc(hidden)]
+    fn read(reader: &mut ArgReader<'_>, store: &mut StoreInner) -> Self;
 }
 
 /// Results of a function: nothing, a value, or a tuple of values.
@@ -89,9 +154,9 @@ pub trait WasmResults {
     #[doc(hidden)]
     const IN_AREA: bool;
     #[doc(hidden)]
-    fn write(self, writer: &mut ResultWriter<'_>, store: &StoreInner);
+    fn write(self, writer: &mut ResultWriter<'_>, store: &StoreInner) -> Result<()>;
     #[doc(hidden)]
-    fn read(reader: &mut ResultReader<'_>, store: &StoreInner) -> Self;
+    fn read(reader: &mut ResultReader<'_>, store: &mut StoreInner) -> Self;
 }
 
 const fn is_float(ty: ValType) -> bool {
@@ -104,12 +169,16 @@ impl<A: WasmTy> WasmParams for A {
     }
     const HAS_FLOATS: bool = is_float(A::TYPE);
     #[inline]
-    fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner) {
-        writer.put(A::TYPE, self.into_raw(store));
+    fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner) -> Result<()> {
+        writer.put(A::TYPE, self.to_raw(store)?);
+        Ok(())
     }
     #[inline]
-    fn read(reader: &mut ArgReader<'_>, store: &StoreInner) -> Self {
+    fn read(reader: &mut ArgReader<'_>, store: &mut StoreInner) -> Self {
         A::from_raw(reader.take(A::TYPE), store)
+    }
+    fn check(&self, store: &StoreInner, types: &[ValType]) -> Result<()> {
+        check(self, 0, store, types)
     }
 }
 
@@ -120,35 +189,52 @@ impl<A: WasmTy> WasmResults for A {
     const HAS_FLOATS: bool = is_float(A::TYPE);
     const IN_AREA: bool = false;
     #[inline]
-    fn write(self, writer: &mut ResultWriter<'_>, store: &StoreInner) {
-        writer.put(A::TYPE, self.into_raw(store));
+    fn write(self, writer: &mut ResultWriter<'_>, store: &StoreInner) -> Result<()> {
+        writer.put(A::TYPE, self.to_raw(store)?);
+        Ok(())
     }
     #[inline]
-    fn read(reader: &mut ResultReader<'_>, store: &StoreInner) -> Self {
+    fn read(reader: &mut ResultReader<'_>, store: &mut StoreInner) -> Self {
         A::from_raw(reader.take(A::TYPE), store)
     }
 }
 
+fn check<A: WasmTy>(value: &A, index: usize, store: &StoreInner, types: &[ValType]) -> Result<()> {
+    let Some(&ValType::Ref(wanted)) = types.get(index) else { return Ok(()) };
+    if store.reference_matches(value.to_raw(store)? as u64, wanted) {
+        return Ok(());
+    }
+    let message = format!("parameter {index} is not of type {wanted}");
+    Err(Error::new(ErrorKind::Invalid, message))
+}
+
 macro_rules! tuples {
     ($(($($name:ident),*);)*) => {$(
-        #[allow(non_snake_case, unused_variables, clippy::unused_unit)]
+        #[allow(non_snake_case, unused, clippy::unused_unit)]
         impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {
             fn types() -> Vec<ValType> {
                 vec![$($name::TYPE),*]
             }
             const HAS_FLOATS: bool = false $(|| is_float($name::TYPE))*;
             #[inline]
-            fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner) {
+            fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner) -> Result<()> {
                 let ($($name,)*) = self;
-                $(writer.put($name::TYPE, $name.into_raw(store));)*
+                $(writer.put($name::TYPE, $name.to_raw(store)?);)*
+                Ok(())
             }
             #[inline]
-            fn read(reader: &mut ArgReader<'_>, store: &StoreInner) -> Self {
+            fn read(reader: &mut ArgReader<'_>, store: &mut StoreInner) -> Self {
                 ($($name::from_raw(reader.take($name::TYPE), store),)*)
+            }
+            fn check(&self, store: &StoreInner, types: &[ValType]) -> Result<()> {
+                let ($($name,)*) = self;
+                let mut index = 0;
+                $(check($name, index, store, types)?; index += 1;)*
+                Ok(())
             }
         }
 
-        #[allow(non_snake_case, unused_variables, clippy::unused_unit)]
+        #[allow(non_snake_case, unused, clippy::unused_unit)]
         impl<$($name: WasmTy),*> WasmResults for ($($name,)*) {
             fn types() -> Vec<ValType> {
                 vec![$($name::TYPE),*]
@@ -160,12 +246,13 @@ macro_rules! tuples {
                 ints > selkie_module::abi::INT_RESULTS || floats > selkie_module::abi::FLOAT_RESULTS
             };
             #[inline]
-            fn write(self, writer: &mut ResultWriter<'_>, store: &StoreInner) {
+            fn write(self, writer: &mut ResultWriter<'_>, store: &StoreInner) -> Result<()> {
                 let ($($name,)*) = self;
-                $(writer.put($name::TYPE, $name.into_raw(store));)*
+                $(writer.put($name::TYPE, $name.to_raw(store)?);)*
+                Ok(())
             }
             #[inline]
-            fn read(reader: &mut ResultReader<'_>, store: &StoreInner) -> Self {
+            fn read(reader: &mut ResultReader<'_>, store: &mut StoreInner) -> Self {
                 ($($name::from_raw(reader.take($name::TYPE), store),)*)
             }
         }

@@ -1,0 +1,201 @@
+//! References to objects: those of the collected heap, and external ones.
+//!
+//! A reference type of this module is what a [`Rooted`] or [`OwnedRooted`] leads to, and offers
+//! what can be done with it. Each operation is given the store and checks the handle; objects are
+//! told apart by the type that they begin with, never by what a handle claims.
+
+mod any;
+mod casts;
+mod externs;
+mod i31;
+
+pub use any::{AnyRef, EqRef};
+pub use externs::ExternRef;
+pub(crate) use externs::HostData;
+pub use i31::I31;
+
+use crate::raw;
+use crate::roots::{OwnedRooted, Root, Rooted};
+use crate::store::StoreInner;
+use crate::types::HeapType;
+use crate::values::Val;
+use selkie_module::heap::I31_TAG;
+use selkie_module::{
+    CompositeType, HeapTop, HeapType as RawHeapType, RefType as RawRefType, TypeId, TypeRef,
+};
+use selkie_vm::VMFuncRef;
+use std::fmt::Debug;
+
+/// What a [`Rooted`] reference leads to.
+pub trait GcRef: sealed::Sealed + Copy + Debug + Send + Sync + 'static {
+    #[doc(hidden)]
+    const HEAP: RawHeapType;
+    #[doc(hidden)]
+    fn from_root(root: Root) -> Self;
+    #[doc(hidden)]
+    fn root(&self) -> Root;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Declares reference types; each is the place it is rooted at, and nothing else.
+macro_rules! reference_types {
+    ($($(#[$doc:meta])* $name:ident: $heap:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name {
+            root: $crate::roots::Root,
+        }
+
+        impl $crate::refs::sealed::Sealed for $name {}
+
+        impl $crate::refs::GcRef for $name {
+            const HEAP: selkie_module::HeapType = selkie_module::HeapType::$heap;
+            fn from_root(root: $crate::roots::Root) -> $name {
+                $name { root }
+            }
+            fn root(&self) -> $crate::roots::Root {
+                self.root
+            }
+        }
+    )*};
+}
+use reference_types;
+
+reference_types! {
+    /// A struct of the collected heap.
+    StructRef: Struct;
+    /// An array of the collected heap.
+    ArrayRef: Array;
+    /// An exception.
+    ExnRef: Exn;
+    /// A continuation. The host can hold and pass it, but not look into it.
+    ContRef: Cont;
+}
+
+macro_rules! bottom_types {
+    ($($name:ident: $word:literal;)*) => {$(
+        #[doc = concat!("What `(ref ", $word, ")` would be: nothing. `Option<", stringify!($name), ">` is null.")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {}
+    )*};
+}
+
+bottom_types! {
+    NoneRef: "none";
+    NoFunc: "nofunc";
+    NoExtern: "noextern";
+    NoExn: "noexn";
+    NoCont: "nocont";
+}
+
+/// Conversions that change a reference's type to one above it, and values.
+macro_rules! upcasts {
+    ($($from:ident as $variant:ident: $($method:ident -> $to:ident),*;)*) => {$(
+        $(
+            impl Rooted<$from> {
+                #[doc = concat!("The reference as a reference to [`", stringify!($to), "`].")]
+                pub fn $method(self) -> Rooted<$to> {
+                    self.cast()
+                }
+            }
+
+            impl OwnedRooted<$from> {
+                #[doc = concat!("The reference as a reference to [`", stringify!($to), "`].")]
+                pub fn $method(self) -> OwnedRooted<$to> {
+                    self.cast()
+                }
+            }
+
+            impl From<Rooted<$from>> for Rooted<$to> {
+                fn from(from: Rooted<$from>) -> Rooted<$to> {
+                    from.cast()
+                }
+            }
+
+            impl From<OwnedRooted<$from>> for OwnedRooted<$to> {
+                fn from(from: OwnedRooted<$from>) -> OwnedRooted<$to> {
+                    from.cast()
+                }
+            }
+        )*
+
+        impl From<Rooted<$from>> for Val {
+            fn from(from: Rooted<$from>) -> Val {
+                Val::$variant(Some(from.cast()))
+            }
+        }
+
+        impl From<Option<Rooted<$from>>> for Val {
+            fn from(from: Option<Rooted<$from>>) -> Val {
+                Val::$variant(from.map(Rooted::cast))
+            }
+        }
+    )*};
+}
+
+// Grammar: type as variant of `Val`: method -> type above it, ...;
+upcasts! {
+    AnyRef as AnyRef:;
+    EqRef as AnyRef: to_anyref -> AnyRef;
+    StructRef as AnyRef: to_anyref -> AnyRef, to_eqref -> EqRef;
+    ArrayRef as AnyRef: to_anyref -> AnyRef, to_eqref -> EqRef;
+    ExternRef as ExternRef:;
+    ExnRef as ExnRef:;
+    ContRef as ContRef:;
+}
+
+impl StoreInner {
+    /// Whether a reference of the same hierarchy is of a type with canonical names.
+    pub(crate) fn reference_matches(&self, raw: u64, ty: RawRefType) -> bool {
+        let types = self.engine.types();
+        match types.heap_top(ty.heap) {
+            _ if raw == 0 => ty.nullable,
+            HeapTop::Func => {
+                let id = TypeId(raw::read_func_ref(raw as usize as *const VMFuncRef).type_id);
+                types.heap_matches(RawHeapType::Concrete(TypeRef::Engine(id)), ty.heap)
+            }
+            _ => {
+                drop(types);
+                self.ref_matches(raw, ty.heap)
+            }
+        }
+    }
+
+    /// Whether a reference, neither null nor to a function, is of a heap type with canonical names.
+    pub(crate) fn ref_matches(&self, raw: u64, heap: RawHeapType) -> bool {
+        use RawHeapType as H;
+        if raw & u64::from(I31_TAG) != 0 {
+            return matches!(heap, H::I31 | H::Eq | H::Any | H::Extern);
+        }
+        let id = self.object_type(raw);
+        if id == TypeId::HOST {
+            return matches!(heap, H::Any | H::Extern);
+        }
+        let types = self.engine.types();
+        match types.get(id).composite {
+            CompositeType::Func(_) => heap == H::Exn,
+            // Both hierarchies hold all of these; converting between them changes nothing.
+            _ if heap == H::Extern => true,
+            _ => types.heap_matches(H::Concrete(TypeRef::Engine(id)), heap),
+        }
+    }
+
+    /// The least heap type of a reference in the hierarchy of `any`.
+    pub(crate) fn any_type(&self, raw: u64) -> HeapType {
+        if raw & u64::from(I31_TAG) != 0 {
+            return HeapType::I31;
+        }
+        match self.object_type(raw) {
+            TypeId::HOST => HeapType::Any,
+            id => HeapType::from_raw(&self.engine, RawHeapType::Concrete(TypeRef::Engine(id))),
+        }
+    }
+
+    /// The type that an object begins with.
+    pub(crate) fn object_type(&self, _raw: u64) -> TypeId {
+        TypeId::HOST
+    }
+}
