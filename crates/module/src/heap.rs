@@ -28,7 +28,9 @@ pub const NULL_BYTES: u32 = 64 << 10;
 pub const MAX_BYTES: u64 = 1 << 32;
 /// Where old objects begin: a reference below is to a young one.
 pub const OLD_START: u32 = 64 << 20;
-/// Log2 of the bytes that one card mark stands for.
+/// Log2 of the bytes that one card mark stands for. Whoever stores a reference into an object that
+/// is not fresh marks a card: for a field or parameter that of the object's start, for an array
+/// element that of the element itself, so that of a long array only what changed is looked at.
 pub const CARD_SHIFT: u32 = 9;
 /// How far below the heap's base the card marks lie, one byte each.
 pub const CARDS_BELOW_BASE: u32 = (MAX_BYTES >> CARD_SHIFT) as u32;

@@ -13,7 +13,7 @@ use selkie_module::TrapCode;
 use crate::ResourceError;
 use crate::arch::{self, ENTRY_BYTES};
 use crate::backtrace::{Frame, capture_unwound};
-use crate::context::{CallRegs, VMStoreContext};
+use crate::context::{CallRegs, VMAllocation, VMStoreContext};
 use crate::stack::{self, MIN_STACK_BYTES, StackMemory, usable_size};
 use crate::thread::{self, HostStack, ThreadState};
 
@@ -82,8 +82,7 @@ impl StoreRuntime {
                 fuel: 0,
                 epoch_deadline: 0,
                 epoch: std::ptr::null(),
-                gc_bump: 0,
-                gc_limit: 0,
+                gc: VMAllocation::default(),
                 types: std::ptr::null(),
                 trap: 0,
             },

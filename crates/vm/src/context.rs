@@ -143,6 +143,17 @@ pub struct VMTag {
     pub id: u64,
 }
 
+/// Where machine code makes objects: it takes what it needs from `bump` on, as long as that does
+/// not reach beyond `limit`. All zero: nothing can be had without the collector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct VMAllocation {
+    /// Where the next object goes, in bytes from the heap's base: the reference to it.
+    pub bump: u64,
+    /// What no new object may reach beyond, in bytes from the heap's base.
+    pub limit: u64,
+}
+
 /// The descriptor of a canonical type, for casts and the collector.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
@@ -161,7 +172,8 @@ pub struct VMType {
     pub refs: *const u32,
     /// Their number.
     pub ref_count: u32,
-    reserved: u32,
+    /// Nothing.
+    pub(crate) reserved: u32,
     /// Ids of the types above it and its own, by depth; 0 beyond its own.
     pub display: [u32; layout::vm_type::DISPLAY_LEN as usize],
 }
@@ -190,10 +202,8 @@ pub struct VMStoreContext {
     pub epoch_deadline: u64,
     /// The engine's epoch.
     pub epoch: *const u64,
-    /// Where the next object of the collected heap goes, in bytes from its base.
-    pub gc_bump: u64,
-    /// What no new object may reach beyond, in bytes from the heap's base.
-    pub gc_limit: u64,
+    /// Where the next objects of the collected heap go.
+    pub gc: VMAllocation,
     /// The engine's type descriptors, by type id.
     pub types: *const VMType,
     /// The trap that is unwinding; 0 for none.
@@ -245,8 +255,8 @@ check_layout! {
     VMStoreContext = store {
         host_sp @ HOST_SP, exit_fp @ EXIT_FP, exit_pc @ EXIT_PC, wasm_sp @ WASM_SP,
         stack_low @ STACK_LOW, builtin_impls @ BUILTIN_IMPLS, owner @ OWNER, fuel @ FUEL,
-        epoch_deadline @ EPOCH_DEADLINE, epoch @ EPOCH, gc_bump @ GC_BUMP, gc_limit @ GC_LIMIT,
-        types @ TYPES, trap @ TRAP,
+        epoch_deadline @ EPOCH_DEADLINE, epoch @ EPOCH, gc @ GC_BUMP, types @ TYPES,
+        trap @ TRAP,
     }
 }
 
@@ -262,6 +272,8 @@ const _: () = {
     assert!(size_of::<VMType>() == layout::vm_type::BYTES as usize);
     assert!(size_of::<VMTag>() == layout::tag::BYTES as usize);
     assert!(size_of::<VMStoreContext>() == layout::store::BYTES as usize);
+    let limit = layout::store::GC_BUMP as usize + std::mem::offset_of!(VMAllocation, limit);
+    assert!(limit == layout::store::GC_LIMIT as usize);
     // Contexts point to the whole; machine code sees its head.
     assert!(std::mem::offset_of!(StoreRuntime, vm) == 0);
 };

@@ -18,6 +18,7 @@ mod code;
 mod context;
 mod error;
 mod file_map;
+mod gc;
 mod memory;
 mod mmap;
 mod parking;
@@ -32,11 +33,12 @@ pub use backtrace::{Frame, capture};
 pub use call::{RegSet, StoreRuntime, Unwind, call, raise_payload, raise_trap};
 pub use code::{CodeMemory, CodeObject, lookup};
 pub use context::{
-    CallRegs, VMContext, VMFuncImport, VMFuncRef, VMFuncSlot, VMGlobal, VMHostContext, VMHostFunc,
-    VMMemory, VMStoreContext, VMTable, VMTag, VMType,
+    CallRegs, VMAllocation, VMContext, VMFuncImport, VMFuncRef, VMFuncSlot, VMGlobal,
+    VMHostContext, VMHostFunc, VMMemory, VMStoreContext, VMTable, VMTag, VMType,
 };
 pub use error::ResourceError;
 pub use file_map::FileMap;
+pub use gc::{Collection, GcStats, Heap, HeapConfig, Roots, TypeTable};
 pub use memory::{LinearMemory, MemoryPlan};
 pub use mmap::page_bytes;
 pub use parking::WaitOutcome;

@@ -1,0 +1,262 @@
+//! A minor collection: young objects that are reachable are copied out, all others are gone.
+//!
+//! From the nursery they go to the empty survivor half, from the other half to the old space; what
+//! the half has no room for goes to the old space, too. What has been copied and not yet been
+//! scanned lies between a scan offset and the top of each target, so there is no stack and no
+//! recursion. References into the young space are found through the roots, the dirty cards, and
+//! the stacks of continuations. Old objects are taken to be reachable.
+//!
+//! The caller has made sure that everything that may be copied has room.
+
+use std::ops::Range;
+
+use selkie_module::heap::{INDEX, OLD_START, ObjectKind};
+
+use super::Roots;
+use super::cards::card_of;
+use super::object::{Objects, has_refs};
+use super::spaces::{CARD_BYTES, Tables};
+use selkie_module::heap::CARD_SHIFT;
+
+/// A minor collection under way.
+pub(super) struct Minor {
+    pub(super) objects: Objects,
+    pub(super) tables: Tables,
+    /// What is emptied: the nursery and the half beside it.
+    pub(super) from: Range<u32>,
+    /// The part of it whose objects are new.
+    pub(super) nursery: Range<u32>,
+    /// Where the next survivor goes, and the end of the half.
+    pub(super) to: Range<u32>,
+    /// Where the next old object goes.
+    pub(super) old_top: u32,
+    /// How much there was to do, in bytes looked at.
+    pub(super) work_bytes: u64,
+}
+
+impl Minor {
+    /// Collects.
+    ///
+    /// # Safety
+    /// The heap is consistent, the roots show all references, `conts` are the old continuations.
+    /// The half has been opened from `to.start` to `to.end`, the old space as far as everything in
+    /// `from` may need.
+    pub(super) unsafe fn run(&mut self, roots: &mut dyn Roots, conts: &[u32]) {
+        let (mut scanned, mut scanned_old) = (self.to.start, self.old_top);
+        roots.visit(&mut |slots| {
+            // SAFETY: these are references of the heap.
+            unsafe { self.root_slots(slots) };
+        });
+        // SAFETY: by contract.
+        unsafe {
+            self.scan_cards(scanned_old);
+            for &cont in conts {
+                self.scan_cont(cont, roots);
+            }
+            loop {
+                self.scan_survivors(&mut scanned, roots);
+                self.scan_promoted(&mut scanned_old, roots);
+                if scanned == self.to.start {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// The slots hold references of the heap.
+    unsafe fn root_slots(&mut self, slots: &mut [u64]) {
+        self.work_bytes += size_of_val(slots) as u64;
+        for slot in slots {
+            let value = *slot as u32;
+            if self.is_leaving(value) {
+                // SAFETY: by contract.
+                *slot = u64::from(unsafe { self.evacuate(value) });
+            }
+        }
+    }
+
+    /// Whether a value refers to an object that is to be moved. Null lies below every space.
+    #[inline(always)]
+    fn is_leaving(&self, value: u32) -> bool {
+        value & 1 == 0 && value.wrapping_sub(self.from.start) < self.from.end - self.from.start
+    }
+
+    /// Where the object at `at` is now.
+    ///
+    /// # Safety
+    /// An object lies there, or did before it was copied.
+    #[inline]
+    unsafe fn evacuate(&mut self, at: u32) -> u32 {
+        // SAFETY: by contract.
+        if let Some(to) = unsafe { self.objects.forwarded(at) } {
+            return to;
+        }
+        // SAFETY: it has not been forwarded, so it is an object; the targets are open, and beyond
+        // their tops are no objects.
+        unsafe {
+            let ty = self.objects.type_at(at);
+            let bytes = self.objects.bytes(at, ty);
+            let is_new = self.nursery.contains(&at);
+            let to = if is_new && bytes <= self.to.end - self.to.start {
+                let to = self.to.start;
+                self.to.start += bytes;
+                to
+            } else {
+                let to = self.old_top;
+                self.old_top += bytes;
+                self.tables.record_start(to, bytes);
+                to
+            };
+            self.objects.copy(at, to, bytes);
+            self.objects.forward(at, to);
+            to
+        }
+    }
+
+    /// Updates a slot in an object; answers whether it refers to a young object now.
+    ///
+    /// # Safety
+    /// It is the slot of a reference.
+    #[inline(always)]
+    unsafe fn slot(&mut self, slot: u32) -> bool {
+        // SAFETY: by contract.
+        unsafe {
+            let mut value = self.objects.word(slot);
+            if self.is_leaving(value) {
+                value = self.evacuate(value);
+                self.objects.set_word(slot, value);
+            }
+            value & 1 == 0 && value != 0 && value < OLD_START
+        }
+    }
+
+    /// # Safety
+    /// There is a struct or exception whose type has these offsets.
+    #[inline(always)]
+    unsafe fn fields(&mut self, at: u32, offsets: &[u32]) -> bool {
+        let mut sees_young = false;
+        for offset in offsets {
+            // SAFETY: by contract.
+            sees_young |= unsafe { self.slot(at + offset) };
+        }
+        sees_young
+    }
+
+    /// Scans copied objects of the half until there is none left.
+    ///
+    /// # Safety
+    /// `scanned` is the beginning of an object of the half, or its top.
+    unsafe fn scan_survivors(&mut self, scanned: &mut u32, roots: &mut dyn Roots) {
+        let start = *scanned;
+        while *scanned < self.to.start {
+            let at = *scanned;
+            // SAFETY: objects follow each other up to the top.
+            unsafe {
+                let ty = self.objects.type_at(at);
+                *scanned += self.objects.bytes(at, ty);
+                if ty.elements_are_refs != 0 {
+                    for slot in self.objects.elements(at, ty).step_by(4) {
+                        self.slot(slot);
+                    }
+                } else if ty.kind == ObjectKind::Cont as u8 {
+                    self.scan_cont(at, roots);
+                } else {
+                    self.fields(at, self.objects.ref_offsets(ty));
+                }
+            }
+        }
+        self.work_bytes += u64::from(*scanned - start);
+    }
+
+    /// Scans objects that have become old until there is none left, and marks the cards of those
+    /// that still refer to young ones.
+    ///
+    /// # Safety
+    /// As for [`Minor::scan_survivors`], of the old space.
+    unsafe fn scan_promoted(&mut self, scanned: &mut u32, roots: &mut dyn Roots) {
+        let start = *scanned;
+        while *scanned < self.old_top {
+            let at = *scanned;
+            // SAFETY: objects follow each other up to the top.
+            unsafe {
+                let ty = self.objects.type_at(at);
+                *scanned += self.objects.bytes(at, ty);
+                if ty.elements_are_refs != 0 {
+                    for slot in self.objects.elements(at, ty).step_by(4) {
+                        if self.slot(slot) {
+                            self.tables.dirty(slot);
+                        }
+                    }
+                } else if ty.kind == ObjectKind::Cont as u8 {
+                    self.scan_cont(at, roots);
+                } else if self.fields(at, self.objects.ref_offsets(ty)) {
+                    self.tables.dirty(at);
+                }
+            }
+        }
+        self.work_bytes += u64::from(*scanned - start);
+    }
+
+    /// # Safety
+    /// A continuation lies at `at`.
+    unsafe fn scan_cont(&mut self, at: u32, roots: &mut dyn Roots) {
+        // SAFETY: by contract.
+        let place = unsafe { self.objects.word(at + INDEX) };
+        roots.visit_continuation(place, &mut |slots| {
+            // SAFETY: these are references of the heap.
+            unsafe { self.root_slots(slots) };
+        });
+    }
+
+    /// Scans what dirty cards tell, in objects below `old_end`; a card becomes clean unless
+    /// references to young objects remain.
+    ///
+    /// # Safety
+    /// Below `old_end` the old space consists of objects with recorded starts.
+    unsafe fn scan_cards(&mut self, old_end: u32) {
+        let end = card_of(old_end + (CARD_BYTES - 1));
+        let mut next = card_of(OLD_START);
+        // SAFETY: by contract; the tables are open where regions are.
+        unsafe {
+            while let Some((card, _)) = self.tables.next_dirty(next, end) {
+                if !self.scan_card(card, old_end) {
+                    self.tables.clean_range(card << CARD_SHIFT, 1);
+                }
+                self.work_bytes += u64::from(CARD_BYTES);
+                next = card + 1;
+            }
+        }
+    }
+
+    /// Scans the objects that start in a card and the elements that lie in it; answers whether one
+    /// of them refers to a young object now.
+    ///
+    /// # Safety
+    /// As for [`Minor::scan_cards`]; the card begins below `old_end`.
+    unsafe fn scan_card(&mut self, card: u32, old_end: u32) -> bool {
+        let start = card << CARD_SHIFT;
+        let end = (start + CARD_BYTES).min(old_end);
+        let mut sees_young = false;
+        // SAFETY: an object covers the card's first byte, and objects follow each other from there.
+        unsafe {
+            let mut at = self.tables.start_before(card);
+            while at < end {
+                let ty = self.objects.type_at(at);
+                if has_refs(ty) {
+                    if ty.elements_are_refs != 0 {
+                        let elements = self.objects.elements(at, ty);
+                        let slots = elements.start.max(start)..elements.end.min(end);
+                        for slot in slots.step_by(4) {
+                            sees_young |= self.slot(slot);
+                        }
+                    } else if at >= start {
+                        sees_young |= self.fields(at, self.objects.ref_offsets(ty));
+                    }
+                }
+                at += self.objects.bytes(at, ty);
+            }
+        }
+        sees_young
+    }
+}
