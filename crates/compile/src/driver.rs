@@ -55,6 +55,8 @@ pub struct CompiledFunc {
     pub stack_maps: Vec<StackMap>,
     /// Where exceptions go on, ascending; offsets from the function's start.
     pub landings: Vec<Landing>,
+    /// Whether the function reaches into the collected heap or asks for types.
+    pub uses_heap: bool,
 }
 
 impl CompiledFunc {

@@ -8,8 +8,11 @@
 
 use crate::memory_ops::{Atomic, Load, Store};
 use crate::ops::Numeric;
-use crate::plan::{GlobalAccess, MemoryAccess, MemoryPlan, TableAccess};
+use crate::plan::{
+    CastPlan, ElementAccess, FieldAccess, GlobalAccess, MemoryAccess, MemoryPlan, TableAccess,
+};
 use selkie_module::builtins::Builtin;
+use selkie_module::heap::Slot;
 use selkie_module::{DefinedFuncIndex, FuncType, IndexType, TrapCode, TypeIndex, ValType};
 
 /// A constant; floats by their bits.
@@ -214,6 +217,58 @@ pub trait Emitter {
     fn table_set(&mut self, access: &TableAccess, index: Self::Value, value: Self::Value);
     /// The size of a table in its index type.
     fn table_size(&mut self, access: &TableAccess) -> Self::Value;
+
+    /// The canonical id of a type, as i32.
+    fn type_id(&mut self, ty: TypeIndex) -> Self::Value;
+    /// A new object of this many bytes, whose contents the walk stores next, with nothing between
+    /// that could collect.
+    fn new_object(&mut self, bytes: u32) -> Self::Value;
+    /// A new array of a type, every element `value`. The slot's size is at most 8 bytes.
+    fn new_array(
+        &mut self,
+        ty: TypeIndex,
+        slot: Slot,
+        length: Self::Value,
+        value: Self::Value,
+    ) -> Self::Value;
+    /// Loads a part of an object; `signed` says how packed ones extend.
+    fn load_field(
+        &mut self,
+        access: &FieldAccess,
+        signed: bool,
+        object: Self::Value,
+    ) -> Self::Value;
+    /// Stores a part of an object.
+    fn store_field(&mut self, access: &FieldAccess, object: Self::Value, value: Self::Value);
+    /// Loads an element of an array.
+    fn load_element(
+        &mut self,
+        access: &ElementAccess,
+        signed: bool,
+        array: Self::Value,
+        index: Self::Value,
+    ) -> Self::Value;
+    /// Stores an element of an array.
+    fn store_element(
+        &mut self,
+        access: &ElementAccess,
+        array: Self::Value,
+        index: Self::Value,
+        value: Self::Value,
+    );
+    /// Whether a reference is of a type, as i32.
+    fn ref_test(&mut self, plan: &CastPlan, value: Self::Value) -> Self::Value;
+    /// Traps unless a reference is of a type.
+    fn ref_cast(&mut self, plan: &CastPlan, value: Self::Value);
+    /// Branches when a reference is of a type, or when it is not.
+    fn branch_on_cast(
+        &mut self,
+        plan: &CastPlan,
+        value: Self::Value,
+        when: bool,
+        to: Self::Label,
+        args: &[Self::Value],
+    );
 
     /// An index as i64, zero-extended where it is narrower.
     fn widen(&mut self, value: Self::Value, index: IndexType) -> Self::Value;

@@ -19,6 +19,8 @@ pub struct LinkedCode {
     pub sites: Vec<u8>,
     /// Packed tables of frames.
     pub frames: Vec<u8>,
+    /// Whether any function reaches into the collected heap or asks for types.
+    pub uses_heap: bool,
 }
 
 /// Where a function may start: at a cache line, so that how its loops and jump tables fall into
@@ -57,6 +59,7 @@ pub fn link(funcs: Vec<CompiledFunc>) -> Result<LinkedCode, CompileError> {
             sites: pack_sites(&mut linked.sites, &func.sites, &func.positions),
         });
         relocs.push(func.relocs);
+        linked.uses_heap |= func.uses_heap;
         place_frames(start as u32, func.stack_maps, func.landings, &mut maps, &mut landings);
     }
     linked.frames = frames::pack(&maps, &landings);

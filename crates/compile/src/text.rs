@@ -4,9 +4,13 @@
 use crate::emitter::{Callee, Const, Emitter, Lanes, WideOp};
 use crate::memory_ops::{Atomic, Load, Store};
 use crate::ops::Numeric;
-use crate::plan::{BoundsCheck, GlobalAccess, MemoryAccess, MemoryPlan, Place, TableAccess};
+use crate::plan::{
+    Barrier, BoundsCheck, CastPlan, CastTarget, ElementAccess, FieldAccess, GlobalAccess,
+    MemoryAccess, MemoryPlan, NullCheck, Place, TableAccess,
+};
 use selkie_module::builtins::Builtin;
-use selkie_module::{DefinedFuncIndex, FuncType, IndexType, TrapCode, ValType};
+use selkie_module::heap::Slot;
+use selkie_module::{DefinedFuncIndex, FuncType, IndexType, TrapCode, TypeIndex, ValType};
 use std::fmt::Write;
 
 /// A value, printed `v3`.
@@ -107,6 +111,40 @@ fn global(access: &GlobalAccess) -> String {
             format!("{ty} at {}{}", place(*at), if *is_immutable { " fixed" } else { "" })
         }
     }
+}
+
+fn field(access: &FieldAccess) -> String {
+    let null = match access.null {
+        NullCheck::None => "",
+        NullCheck::Faults(_) => " or fault",
+        NullCheck::Compare(_) => " unless null",
+    };
+    format!("{:?} at +{}{null}", access.slot, access.offset)
+}
+
+fn told(barrier: Barrier) -> &'static str {
+    match barrier {
+        Barrier::None => "",
+        Barrier::Card => " and mark its card",
+    }
+}
+
+fn cast(plan: &CastPlan) -> String {
+    let answer = |what: &str, fits: Option<bool>| match fits {
+        None => String::new(),
+        Some(true) => format!("{what} or "),
+        Some(false) => format!("not {what} and "),
+    };
+    let (null, i31) = (answer("null", plan.null), answer("i31", plan.i31));
+    let target = match plan.target {
+        CastTarget::Always => "anything".to_string(),
+        CastTarget::Never => "nothing".to_string(),
+        CastTarget::Kind(kind) => format!("{kind:?}"),
+        CastTarget::StructOrArray => "Struct or Array".to_string(),
+        CastTarget::Exactly { ty, .. } => format!("type {}", ty.0),
+        CastTarget::Below { ty, depth, .. } => format!("type {} or below (depth {depth})", ty.0),
+    };
+    format!("{null}{i31}{target}")
 }
 
 impl Emitter for TextEmitter {
@@ -315,6 +353,73 @@ impl Emitter for TextEmitter {
 
     fn table_size(&mut self, access: &TableAccess) -> Value {
         self.define(format_args!("size of table {}", access.table.0))
+    }
+
+    fn type_id(&mut self, ty: TypeIndex) -> Value {
+        self.define(format_args!("id of type {}", ty.0))
+    }
+
+    fn new_object(&mut self, bytes: u32) -> Value {
+        self.define(format_args!("new object of {bytes} bytes"))
+    }
+
+    fn new_array(&mut self, ty: TypeIndex, slot: Slot, length: Value, value: Value) -> Value {
+        let (length, value) = (length.0, value.0);
+        self.define(format_args!("new array of type {} {slot:?} v{length} times v{value}", ty.0))
+    }
+
+    fn load_field(&mut self, access: &FieldAccess, signed: bool, object: Value) -> Value {
+        let sign = if signed { " signed" } else { "" };
+        self.define(format_args!("field v{} {}{sign}", object.0, field(access)))
+    }
+
+    fn store_field(&mut self, access: &FieldAccess, object: Value, value: Value) {
+        let (place, told) = (field(access), told(access.barrier));
+        self.line(format_args!("field v{} {place} = v{}{told}", object.0, value.0));
+    }
+
+    fn load_element(
+        &mut self,
+        access: &ElementAccess,
+        signed: bool,
+        array: Value,
+        index: Value,
+    ) -> Value {
+        let sign = if signed { " signed" } else { "" };
+        let (slot, length) = (access.slot, field(&access.length));
+        self.define(format_args!(
+            "element v{} [v{}] {slot:?}{sign}, length {length}",
+            array.0, index.0
+        ))
+    }
+
+    fn store_element(&mut self, access: &ElementAccess, array: Value, index: Value, value: Value) {
+        let (slot, length, told) = (access.slot, field(&access.length), told(access.barrier));
+        let (array, index, value) = (array.0, index.0, value.0);
+        self.line(format_args!(
+            "element v{array} [v{index}] {slot:?} = v{value}, length {length}{told}"
+        ));
+    }
+
+    fn ref_test(&mut self, plan: &CastPlan, value: Value) -> Value {
+        self.define(format_args!("is v{} {}", value.0, cast(plan)))
+    }
+
+    fn ref_cast(&mut self, plan: &CastPlan, value: Value) {
+        self.line(format_args!("trap unless v{} is {}", value.0, cast(plan)));
+    }
+
+    fn branch_on_cast(
+        &mut self,
+        plan: &CastPlan,
+        value: Value,
+        when: bool,
+        to: Label,
+        args: &[Value],
+    ) {
+        let word = if when { "if" } else { "unless" };
+        let (plan, args) = (cast(plan), list(args));
+        self.line(format_args!("{word} v{} is {plan} jump L{} ({args})", value.0, to.0));
     }
 
     fn widen(&mut self, value: Value, index: IndexType) -> Value {

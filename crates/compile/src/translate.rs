@@ -7,6 +7,7 @@
 
 mod calls;
 mod control;
+mod heap;
 mod memory;
 mod operator;
 mod position;
@@ -38,6 +39,8 @@ pub struct Translator<'u, 'a, E: Emitter> {
     inline_budget_bytes: u64,
     /// Bytes that may still be copied and filled in place of calls.
     in_place_bytes: u64,
+    /// The static type of the reference that the operator looks into, where it is known.
+    looked_into: Option<wasmparser::RefType>,
     /// What the last operator pushed, if it was an integer constant.
     constant_on_top: Option<u64>,
     /// Values that labels carry, all labels together.
@@ -76,6 +79,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             positions: Positions::default(),
             inline_budget_bytes: 0,
             in_place_bytes: 0,
+            looked_into: None,
             constant_on_top: None,
             carried_values: 0,
             scratch: Vec::new(),
@@ -163,6 +167,12 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
         while !operators.eof() {
             let offset = operators.original_position();
             let op = operators.read().map_err(invalid)?;
+            self.looked_into = heap::looked_into(&op).and_then(|depth| {
+                match validator.get_operand_type(depth)?? {
+                    wasmparser::ValType::Ref(ty) => Some(ty),
+                    _ => None,
+                }
+            });
             validator.op(offset, &op).map_err(invalid)?;
             self.operator(&op, offset, scratch)?;
         }

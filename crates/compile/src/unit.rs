@@ -3,7 +3,10 @@
 
 use crate::inline::InlinePlan;
 use selkie_module::decode::BranchHints;
-use selkie_module::{ContextLayout, Features, FunctionSource, ModuleInfo, ParsedModule};
+use selkie_module::heap::{self, ObjectLayout};
+use selkie_module::{
+    CompositeType, ContextLayout, Features, FunctionSource, ModuleInfo, ParsedModule,
+};
 
 /// Decisions about generated code that hold for a whole artifact. They are part of its identity:
 /// code made under one tuning never runs in an engine with another.
@@ -45,6 +48,8 @@ pub struct CompileUnit<'a> {
     pub info: &'a ModuleInfo,
     /// Where things lie in its contexts.
     pub layout: ContextLayout,
+    /// Where the fields of struct types lie, by type index; empty for other types.
+    pub objects: Vec<ObjectLayout>,
     /// The function bodies.
     pub functions: &'a [FunctionSource<'a>],
     /// Branch hints of the module, sorted by function.
@@ -71,6 +76,7 @@ impl<'a> CompileUnit<'a> {
         CompileUnit {
             info: &module.info,
             layout: ContextLayout::new(&module.info),
+            objects: object_layouts(&module.info),
             functions: &module.functions,
             branch_hints: &module.branch_hints,
             tuning,
@@ -79,4 +85,14 @@ impl<'a> CompileUnit<'a> {
             features,
         }
     }
+}
+
+fn object_layouts(info: &ModuleInfo) -> Vec<ObjectLayout> {
+    let layout = |ty: &selkie_module::SubType| match &ty.composite {
+        CompositeType::Struct(fields) => {
+            ObjectLayout::of_struct(fields, |heap| info.heap_top(heap))
+        }
+        _ => ObjectLayout { fields: Box::new([]), bytes: heap::ALIGN_BYTES },
+    };
+    info.types.iter().map(layout).collect()
 }

@@ -52,6 +52,8 @@ const SECTIONS: [Section; 8] = [
 pub(crate) struct Meta {
     pub(crate) info: ModuleInfo,
     pub(crate) funcs: Vec<FuncRange>,
+    /// Whether its code reaches into the collected heap or asks for types.
+    pub(crate) uses_heap: bool,
     /// DWARF sections: name and extent in the debug section.
     pub(crate) debug: Vec<(String, Range<u32>)>,
 }

@@ -10,6 +10,10 @@ use selkie_module::{
 };
 use selkie_vm::WaitOutcome;
 
+mod arrays;
+
+pub(crate) use arrays::*;
+
 type Result<T> = std::result::Result<T, TrapCode>;
 
 /// What `memory.grow` and `table.grow` answer when they cannot.
@@ -239,4 +243,17 @@ pub(crate) fn call_indirect_slow(
 pub(crate) fn ref_func(store: &mut StoreInner, id: InstanceId, func_ref: u32) -> Result<u64> {
     let func = store.instance(id).module.info.func_refs[FuncRefIndex(func_ref).index()];
     Ok(store.func_ref_of(id, func) as u64)
+}
+
+pub(crate) fn gc_alloc(store: &mut StoreInner, _: InstanceId, bytes: u64) -> Result<u64> {
+    store.gc_alloc(bytes)
+}
+
+pub(crate) fn is_subtype(
+    store: &mut StoreInner,
+    _: InstanceId,
+    found: u32,
+    wanted: u32,
+) -> Result<u32> {
+    Ok(store.engine.types().is_subtype(TypeId(found), TypeId(wanted)).into())
 }

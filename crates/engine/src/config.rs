@@ -22,6 +22,7 @@ pub struct Config {
     compile_threads: Option<usize>,
     pub(crate) backtrace_frames: usize,
     pub(crate) keep_debug_info: bool,
+    pub(crate) gc_stress: bool,
 }
 
 impl Default for Config {
@@ -33,6 +34,7 @@ impl Default for Config {
             compile_threads: None,
             backtrace_frames: 64,
             keep_debug_info: true,
+            gc_stress: false,
         }
     }
 }
@@ -125,6 +127,13 @@ impl Config {
     /// Frames that an error's backtrace holds at most; 0 for none. Default 64.
     pub fn backtrace_frames(&mut self, frames: usize) -> &mut Config {
         self.backtrace_frames = frames;
+        self
+    }
+
+    /// Whether every allocation of an object collects first: slow, and sure to bring to light a
+    /// reference that the engine forgot. For tests. Default off.
+    pub fn gc_stress(&mut self, on: bool) -> &mut Config {
+        self.gc_stress = on;
         self
     }
 

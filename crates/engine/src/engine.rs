@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::module::{compile_artifact, to_binary};
 use selkie_compile::{Compiler, Tuning};
 use selkie_module::{ModuleInfo, SubType, TypeId, TypeRegistry};
+use selkie_vm::TypeTable;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Canonical types that an engine keeps. They live as long as the engine, whatever modules do.
@@ -26,6 +27,8 @@ struct Inner {
     config: Config,
     types: RwLock<TypeRegistry>,
     compiler: OnceLock<Result<Tier, String>>,
+    /// Descriptors of types, once a store needs them.
+    descriptors: OnceLock<Arc<TypeTable>>,
 }
 
 /// A compiler with the name of everything besides a module and its tuning that shapes its code.
@@ -58,6 +61,7 @@ impl Engine {
                 config: config.clone(),
                 types: RwLock::default(),
                 compiler: OnceLock::new(),
+                descriptors: OnceLock::new(),
             }),
         })
     }
@@ -91,6 +95,31 @@ impl Engine {
     /// There are too many.
     pub(crate) fn register_types(&self, info: &ModuleInfo) -> Result<Box<[TypeId]>> {
         Ok(self.types_mut(info.types.len())?.register_module(info))
+    }
+
+    /// The descriptors that machine code finds types by.
+    pub(crate) fn type_table(&self) -> Result<&Arc<TypeTable>> {
+        if let Some(table) = self.inner.descriptors.get() {
+            return Ok(table);
+        }
+        // Address space may be short: then for fewer types.
+        let sizes = [MAX_TYPES, MAX_TYPES / 16, MAX_TYPES / 256];
+        let mut tables = sizes.into_iter().map(|max| TypeTable::new(max as u32));
+        let table = tables.find(Result::is_ok).unwrap_or_else(|| TypeTable::new(1 << 10))?;
+        Ok(self.inner.descriptors.get_or_init(|| Arc::new(table)))
+    }
+
+    /// Gives every type that is known now its descriptor.
+    pub(crate) fn publish_types(&self) -> Result<()> {
+        let table = self.type_table()?;
+        if table.len() as usize == self.types().len() {
+            return Ok(());
+        }
+        // The lock keeps others from publishing the same types.
+        let types = self.types_mut(0)?;
+        let new = table.len()..types.len() as u32;
+        table.extend(new.map(|id| types.shape(TypeId(id))))?;
+        Ok(())
     }
 
     /// The canonical id of a type whose references are canonical already.

@@ -71,6 +71,9 @@ macro_rules! machine_type {
     (ptr) => {
         u64
     };
+    (ref) => {
+        u64
+    };
 }
 
 macro_rules! define_entries {

@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::func::Func;
 use crate::memory::Memory;
 use crate::raw;
-use crate::store::{AsContext, AsContextMut, StoreId};
+use crate::store::{AsContext, AsContextMut, HostGlobal, StoreId};
 use crate::table::Table;
 use crate::types::{ExternType, FuncType, GlobalType};
 use crate::values::Val;
@@ -46,7 +46,8 @@ impl Global {
         let bytes = value.to_raw(inner)?.to_le_bytes();
         let global = Box::new(VMGlobal { bytes });
         let address = &raw const *global as usize;
-        inner.host.globals.push(global);
+        let is_traced = inner.engine.types().is_traced(ty.content);
+        inner.host.globals.push(HostGlobal { value: global, is_traced });
         Ok(Global { store: inner.id, address, ty })
     }
 

@@ -36,6 +36,7 @@ mod entry;
 mod error;
 mod func;
 mod global;
+mod heap;
 mod instance;
 mod limits;
 mod linker;

@@ -24,6 +24,9 @@ pub struct StoreLimits {
     pub memory_bytes: u64,
     /// Elements of each table.
     pub table_elements: u64,
+    /// Bytes of the collected heap: all that structs, arrays, exceptions and external references
+    /// take. What does not fit is not allocated: a trap. Holds for heaps made from then on.
+    pub gc_heap_bytes: u64,
     /// Instances.
     pub instances: usize,
     /// Linear memories.
@@ -39,6 +42,7 @@ impl Default for StoreLimits {
         StoreLimits {
             memory_bytes: u64::MAX,
             table_elements: 10_000_000,
+            gc_heap_bytes: u64::MAX,
             instances: 10_000,
             memories: 10_000,
             tables: 10_000,

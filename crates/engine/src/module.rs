@@ -8,8 +8,8 @@ use crate::types::{ExportType, ExternType, ImportType};
 use selkie_compile::{CompileUnit, compile_all, link};
 use selkie_module::registry::canonical;
 use selkie_module::{
-    ContextLayout, ElemItems, ElemMode, EntityIndex, FuncIndex, MemoryIndex, ModuleInfo, TypeId,
-    decode,
+    ContextLayout, DefinedGlobalIndex, ElemItems, ElemMode, EntityIndex, FuncIndex, MemoryIndex,
+    ModuleInfo, TypeId, decode,
 };
 use selkie_vm::CodeMemory;
 use std::borrow::Cow;
@@ -51,6 +51,10 @@ pub(crate) struct ModuleInner {
     pub(crate) table_images: Vec<TableImage>,
     /// Which active element segments the images already contain.
     pub(crate) elems_in_images: Vec<bool>,
+    /// Whether its instances need the collected heap or type descriptors.
+    pub(crate) uses_heap: bool,
+    /// Defined globals that hold traced references.
+    pub(crate) traced_globals: Box<[DefinedGlobalIndex]>,
     /// The parts that `serialize` needs and nothing else.
     sites: Bytes,
     names: Bytes,
@@ -133,6 +137,7 @@ impl Module {
             meta: Meta {
                 info: (*inner.info).clone(),
                 funcs: inner.tables.funcs.clone(),
+                uses_heap: inner.uses_heap,
                 debug: inner.tables.debug.clone(),
             },
             code: inner.code.bytes().to_vec().into(),
@@ -189,6 +194,8 @@ impl Module {
             memory_export,
             table_images,
             elems_in_images,
+            uses_heap: artifact.meta.uses_heap,
+            traced_globals: traced_globals(&info),
             sites: artifact.sites,
             names: artifact.names,
             info,
@@ -272,15 +279,13 @@ pub(crate) fn compile_artifact(
     }
     let config = engine.config();
     let module = decode::decode(bytes, config.features)?;
-    if module.info.const_exprs().any(selkie_module::ConstExpr::needs_gc) {
-        let message = "a constant expression that needs garbage collection does not run yet";
-        return Err(Error::new(ErrorKind::Unsupported, message));
-    }
     let linked = {
         let unit = CompileUnit::new(&module, bytes, config.features, config.tuning.clone());
         let funcs = compile_all(engine.compiler()?, &unit, config.threads(), progress)?;
         link(funcs)?
     };
+    let uses_heap =
+        linked.uses_heap || module.info.const_exprs().any(selkie_module::ConstExpr::needs_gc);
     let mut debug = Vec::new();
     let mut debug_bytes = Vec::new();
     if config.keep_debug_info {
@@ -297,8 +302,15 @@ pub(crate) fn compile_artifact(
         data: module.data.to_vec().into(),
         names: module.names.to_vec().into(),
         debug: debug_bytes.into(),
-        meta: Meta { info: module.info, funcs: linked.funcs, debug },
+        meta: Meta { info: module.info, funcs: linked.funcs, uses_heap, debug },
     })
+}
+
+/// The globals that the collector must look at.
+fn traced_globals(info: &ModuleInfo) -> Box<[DefinedGlobalIndex]> {
+    let defined = info.globals.iter().skip(info.num_imported_globals).enumerate();
+    let traced = defined.filter(|(_, global)| info.is_traced(global.content));
+    traced.map(|(i, _)| DefinedGlobalIndex::new(i)).collect()
 }
 
 /// Initial contents of the tables whose size makes a lazy image worthwhile: the leading active

@@ -9,7 +9,11 @@ use crate::error::Result;
 use crate::func::Func;
 use crate::store::StoreInner;
 use selkie_module::TrapCode;
-use selkie_vm::{LinearMemory, VMContext, VMFuncRef, VMFuncSlot, VMGlobal, VMMemory, VMTable};
+use selkie_module::heap::ObjectKind;
+use selkie_vm::{
+    LinearMemory, Roots, TableStorage, VMContext, VMFuncRef, VMFuncSlot, VMGlobal, VMMemory,
+    VMTable,
+};
 use std::alloc::Layout;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
@@ -189,4 +193,46 @@ pub(crate) fn host_context(context: *const u8) -> Option<selkie_vm::VMHostContex
         (magic == selkie_module::layout::context::MAGIC_HOST)
             .then(|| context.cast::<selkie_vm::VMHostContext>().read())
     }
+}
+
+/// The roots of a store whose heap is being collected.
+pub(crate) struct StoreRoots<'s> {
+    store: &'s mut StoreInner,
+}
+
+impl<'s> StoreRoots<'s> {
+    pub(crate) fn new(store: &'s mut StoreInner) -> StoreRoots<'s> {
+        StoreRoots { store }
+    }
+}
+
+// SAFETY: `each_root` shows all places of the store that hold references, and `each_frame_root`
+// those of its frames; nothing else keeps one over an allocation.
+unsafe impl Roots for StoreRoots<'_> {
+    fn visit(&mut self, see: &mut dyn FnMut(&mut [u64])) {
+        self.store.each_root(see);
+        // SAFETY: this is host code of the thread that runs the store: a builtin, a host function,
+        // or the embedder, with exclusive access to it.
+        unsafe { selkie_vm::each_frame_root(&raw const self.store.runtime, see) };
+    }
+
+    fn visit_continuation(&mut self, _: u32, _: &mut dyn FnMut(&mut [u64])) {}
+
+    fn died(&mut self, kind: ObjectKind, place: u32) {
+        self.store.object_died(kind, place);
+    }
+}
+
+/// The reference in a global of a reference type.
+pub(crate) fn global_reference<'s>(at: *mut VMGlobal) -> &'s mut [u64] {
+    // SAFETY: globals lie in contexts and arenas of a live store, which is borrowed exclusively
+    // while its roots are shown; they have 16 bytes, aligned to 16.
+    unsafe { std::slice::from_raw_parts_mut(at.cast(), 1) }
+}
+
+/// The references in a table that does not hold functions.
+pub(crate) fn table_references(table: &mut TableStorage) -> &mut [u64] {
+    let (base, len) = (table.base().cast(), table.len() as usize);
+    // SAFETY: such a table holds so many 64-bit references, and is borrowed exclusively.
+    unsafe { std::slice::from_raw_parts_mut(base, len) }
 }

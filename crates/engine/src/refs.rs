@@ -195,7 +195,8 @@ impl StoreInner {
     }
 
     /// The type that an object begins with.
-    pub(crate) fn object_type(&self, _raw: u64) -> TypeId {
-        TypeId::HOST
+    pub(crate) fn object_type(&self, raw: u64) -> TypeId {
+        let heap = self.heap.as_deref();
+        heap.and_then(|heap| heap.type_of(raw as u32)).unwrap_or(TypeId::HOST)
     }
 }

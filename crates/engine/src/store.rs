@@ -5,12 +5,14 @@
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::heap::Held;
 use crate::instance::state::InstanceState;
 use crate::limits::StoreLimits;
 use crate::memory::MemoryEntry;
 use crate::refs::HostData;
 use crate::roots::RootSet;
 use crate::table::TableEntry;
+use selkie_vm::Heap;
 use selkie_vm::{StoreRuntime, VMFuncRef, VMGlobal, VMHostContext};
 use std::marker::PhantomData;
 use std::num::NonZeroU64;
@@ -52,6 +54,10 @@ pub struct StoreInner {
     pub(crate) host_data: HostData,
     pub(crate) limits: StoreLimits,
     pub(crate) next_tag: u64,
+    /// The collected heap, once something needed it.
+    pub(crate) heap: Option<Box<Heap>>,
+    /// Values on their way into objects.
+    pub(crate) held: Vec<Held>,
 }
 
 /// Things that machine code points to and no instance owns.
@@ -59,12 +65,19 @@ pub struct StoreInner {
 pub(crate) struct HostArena {
     #[allow(clippy::vec_box)] // machine code holds their addresses
     pub(crate) funcs: Vec<Box<HostFuncEntry>>,
-    #[allow(clippy::vec_box)]
-    pub(crate) globals: Vec<Box<VMGlobal>>,
+    pub(crate) globals: Vec<HostGlobal>,
     #[allow(clippy::vec_box)]
     pub(crate) tags: Vec<Box<selkie_vm::VMTag>>,
     /// Keeps the functions alive that instances import straight from a linker.
     pub(crate) keep: Vec<std::sync::Arc<crate::func::host::HostFunc>>,
+}
+
+/// A global of the host's.
+pub(crate) struct HostGlobal {
+    /// Machine code holds its address.
+    pub(crate) value: Box<VMGlobal>,
+    /// Whether the collector must look at it.
+    pub(crate) is_traced: bool,
 }
 
 /// A host function that belongs to a store.
@@ -138,6 +151,8 @@ impl<T> Store<T> {
             host_data: HostData::default(),
             limits: StoreLimits::default(),
             next_tag: 1,
+            heap: None,
+            held: Vec::new(),
         };
         Ok(Store { contents: Box::new(StoreBox { inner, data }), data: PhantomData })
     }

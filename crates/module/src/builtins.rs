@@ -1,6 +1,7 @@
 //! Runtime entries that machine code calls.
 //!
-//! Grammar of the table: `name(param: type, …) -> type;`, where a type is `i32`, `i64` or `ptr`.
+//! Grammar of the table: `name(param: type, …) -> type;`, where a type is `i32`, `i64`, `ptr`, or
+//! `ref` for a reference that the collector traces.
 //! The context pointer comes first and is not written. At most five parameters follow, so that
 //! every argument travels in an integer register. An entry that fails does not return: it
 //! unwinds to the call that entered WebAssembly.
@@ -15,6 +16,7 @@ pub enum BuiltinType {
     I32,
     I64,
     Ptr,
+    Ref,
 }
 
 /// Passes the table to the macro named by the argument.
@@ -60,6 +62,26 @@ macro_rules! for_each_builtin {
             call_indirect_slow(table: i32, index: i64, type_index: i32) -> ptr;
             /// `ref.func`: the address of the function's `VMFuncRef`, filled.
             ref_func(func_ref: i32) -> ptr;
+            /// Memory for a new object that did not fit in front of the collector's limit; may
+            /// collect. The caller writes all of the object before anything else can collect.
+            gc_alloc(bytes: i64) -> ref;
+            /// `array.new`; the value by its bits, low half first.
+            array_new(type_index: i32, length: i32, low: i64, high: i64) -> ref;
+            /// `array.new_data`.
+            array_new_data(type_index: i32, data: i32, start: i32, length: i32) -> ref;
+            /// `array.new_elem`.
+            array_new_elem(type_index: i32, elem: i32, start: i32, length: i32) -> ref;
+            /// `array.fill`; the value by its bits, low half first.
+            array_fill(array: ref, index: i32, low: i64, high: i64, length: i32);
+            /// `array.copy`; both arrays may be one.
+            array_copy(to: ref, to_index: i32, from: ref, from_index: i32, length: i32);
+            /// `array.init_data`.
+            array_init_data(array: ref, index: i32, data: i32, start: i32, length: i32);
+            /// `array.init_elem`.
+            array_init_elem(array: ref, index: i32, elem: i32, start: i32, length: i32);
+            /// Whether a canonical type is the wanted one or below it, for types deeper than
+            /// descriptors show.
+            is_subtype(found: i32, wanted: i32) -> i32;
         }
     };
 }
@@ -103,6 +125,9 @@ macro_rules! builtin_type {
     };
     (ptr) => {
         BuiltinType::Ptr
+    };
+    (ref) => {
+        BuiltinType::Ref
     };
 }
 

@@ -26,7 +26,7 @@ macro_rules! for_each_feature {
             memory64, wasm_memory64, "memory64", MEMORY64, true, true, "64-bit memories and tables";
             threads, wasm_threads, "threads", THREADS, true, true, "shared memories and atomic instructions";
             function_references, wasm_function_references, "function-references", FUNCTION_REFERENCES, true, true, "typed function references";
-            gc, wasm_gc, "gc", GC, true, false, "structs, arrays and casts";
+            gc, wasm_gc, "gc", GC, true, true, "structs, arrays and casts";
             exceptions, wasm_exceptions, "exceptions", EXCEPTIONS, true, false, "exceptions with exnref";
             legacy_exceptions, wasm_legacy_exceptions, "legacy-exceptions", LEGACY_EXCEPTIONS, false, false, "the earlier exception instructions";
             wide_arithmetic, wasm_wide_arithmetic, "wide-arithmetic", WIDE_ARITHMETIC, true, true, "128-bit addition, subtraction and multiplication";

@@ -131,6 +131,11 @@ impl TypeRegistry {
         })
     }
 
+    /// Whether values of a type are references that the collector traces.
+    pub fn is_traced(&self, ty: ValType) -> bool {
+        matches!(ty, ValType::Ref(r) if self.heap_top(r.heap) != HeapTop::Func)
+    }
+
     /// Heap subtyping over canonical types (spec: valid/matching).
     pub fn heap_matches(&self, sub: HeapType, sup: HeapType) -> bool {
         use HeapType as H;

@@ -48,7 +48,7 @@ pub(crate) fn builtin_signature(entry: Builtin) -> Signature {
     let machine = |ty: &BuiltinType| match ty {
         BuiltinType::I32 => AbiParam::new(types::I32),
         BuiltinType::I64 => AbiParam::new(types::I64),
-        BuiltinType::Ptr => AbiParam::new(POINTER),
+        BuiltinType::Ptr | BuiltinType::Ref => AbiParam::new(POINTER),
     };
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.push(AbiParam::special(POINTER, ArgumentPurpose::VMContext));

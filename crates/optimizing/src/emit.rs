@@ -9,10 +9,12 @@ mod addresses;
 mod atomic;
 mod bulk;
 mod call;
+mod cast;
 mod control;
 mod convert;
 mod float;
 mod global;
+mod heap;
 mod integer;
 mod lanes;
 mod memory;
@@ -36,10 +38,15 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use regions::Regions;
 use selkie_compile::emitter::{Callee, Const, Emitter, Lanes, WideOp};
 use selkie_compile::memory_ops::{Atomic, Load, Store};
-use selkie_compile::plan::{GlobalAccess, MemoryAccess, MemoryPlan, TableAccess};
+use selkie_compile::plan::{
+    CastPlan, ElementAccess, FieldAccess, GlobalAccess, MemoryAccess, MemoryPlan, TableAccess,
+};
 use selkie_compile::{CompileUnit, Numeric, Tuning};
 use selkie_module::builtins::Builtin;
-use selkie_module::{DefinedFuncIndex, FuncType, IndexType, ModuleInfo, TrapCode, ValType};
+use selkie_module::heap::Slot;
+use selkie_module::{
+    DefinedFuncIndex, FuncType, IndexType, ModuleInfo, TrapCode, TypeIndex, ValType,
+};
 use std::collections::HashMap;
 
 /// Emits one function.
@@ -52,6 +59,8 @@ pub(crate) struct CraneliftEmitter<'f> {
     addresses: Addresses,
     /// The context pointer.
     context: Value,
+    /// The base of the collected heap, once something asked for it.
+    heap_base: Option<Value>,
     /// Where this function's results go when they do not fit into registers.
     result_area: Option<Value>,
     /// Where callees of this function put theirs: one slot, as large as the largest needs.
@@ -63,6 +72,8 @@ pub(crate) struct CraneliftEmitter<'f> {
     default_value: Option<(Block, Type, Value)>,
     /// Values that a branch carries; kept for its memory.
     carried: Vec<BlockArg>,
+    /// Whether the function reaches into the collected heap or asks for types.
+    uses_heap: bool,
     /// Blocks that end in a trap, and where the trap comes from.
     trap_blocks: HashMap<Block, SourceLoc>,
 }
@@ -83,6 +94,7 @@ impl<'f> CraneliftEmitter<'f> {
             regions,
             addresses: Addresses::default(),
             context: Value::from_u32(0),
+            heap_base: None,
             result_area: None,
             callee_area: None,
             signatures: HashMap::new(),
@@ -90,15 +102,18 @@ impl<'f> CraneliftEmitter<'f> {
             builtins: HashMap::new(),
             default_value: None,
             carried: Vec::new(),
+            uses_heap: false,
             trap_blocks: HashMap::new(),
         }
     }
 
-    /// Completes the function.
-    pub(crate) fn finish(mut self) {
+    /// Completes the function. Answers whether it reaches into the collected heap or asks for
+    /// types.
+    pub(crate) fn finish(mut self) -> bool {
         self.place_conditional_traps();
         let config = self.isa.frontend_config();
         self.builder.finalize(config);
+        self.uses_heap
     }
 
     fn ins(&mut self) -> cranelift_frontend::FuncInstBuilder<'_, 'f> {
@@ -171,6 +186,15 @@ impl<'f> CraneliftEmitter<'f> {
         }
     }
 
+    /// Lets the collector know of those among values of these types that it traces.
+    fn trace_values(&mut self, types: &[ValType], values: &[Value]) {
+        for (ty, value) in types.iter().zip(values) {
+            if self.info.is_traced(*ty) {
+                self.builder.declare_value_needs_stack_map(*value);
+            }
+        }
+    }
+
     /// An index as i64.
     fn index64(&mut self, value: Value) -> Value {
         if self.type_of(value) == types::I64 {
@@ -196,6 +220,7 @@ impl Emitter for CraneliftEmitter<'_> {
         self.context = all[0];
         self.result_area = has_area.then(|| all[1]);
         params.extend_from_slice(&all[1 + usize::from(has_area)..]);
+        self.trace_values(&ty.params, params);
     }
 
     fn at(&mut self, position: u32) {
@@ -203,8 +228,12 @@ impl Emitter for CraneliftEmitter<'_> {
     }
 
     fn local(&mut self, ty: ValType, value: Option<Value>) -> Variable {
+        let is_traced = self.info.is_traced(ty);
         let ty = abi::value_type(ty);
         let local = self.builder.declare_var(ty);
+        if is_traced {
+            self.builder.declare_var_needs_stack_map(local);
+        }
         let value = match value {
             Some(value) => self.canonical(value),
             None => self.default_value(ty),
@@ -285,10 +314,12 @@ impl Emitter for CraneliftEmitter<'_> {
         self.emit_numeric(op, args)
     }
 
-    fn select(&mut self, _ty: ValType, condition: Value, if_true: Value, if_false: Value) -> Value {
+    fn select(&mut self, ty: ValType, condition: Value, if_true: Value, if_false: Value) -> Value {
         let if_true = self.canonical(if_true);
         let if_false = self.canonical(if_false);
-        self.ins().select(condition, if_true, if_false)
+        let value = self.ins().select(condition, if_true, if_false);
+        self.trace_values(&[ty], &[value]);
+        value
     }
 
     fn wide(&mut self, op: WideOp, args: &[Value]) -> (Value, Value) {
@@ -372,16 +403,69 @@ impl Emitter for CraneliftEmitter<'_> {
     }
 
     fn table_get(&mut self, access: &TableAccess, index: Value) -> Value {
-        self.load_element(access, index)
+        self.load_table_element(access, index)
     }
 
     fn table_set(&mut self, access: &TableAccess, index: Value, value: Value) {
-        self.store_element(access, index, value);
+        self.store_table_element(access, index, value);
     }
 
     fn table_size(&mut self, access: &TableAccess) -> Value {
         let length = self.table_length(access);
         self.narrow(length, access.index)
+    }
+
+    fn type_id(&mut self, ty: TypeIndex) -> Value {
+        self.emit_type_id(ty)
+    }
+
+    fn new_object(&mut self, bytes: u32) -> Value {
+        self.emit_new_object(bytes)
+    }
+
+    fn new_array(&mut self, ty: TypeIndex, slot: Slot, length: Value, value: Value) -> Value {
+        self.emit_new_array(ty, slot, length, value)
+    }
+
+    fn load_field(&mut self, access: &FieldAccess, signed: bool, object: Value) -> Value {
+        self.emit_load_field(access, signed, object)
+    }
+
+    fn store_field(&mut self, access: &FieldAccess, object: Value, value: Value) {
+        self.emit_store_field(access, object, value);
+    }
+
+    fn load_element(
+        &mut self,
+        access: &ElementAccess,
+        signed: bool,
+        array: Value,
+        index: Value,
+    ) -> Value {
+        self.emit_load_element(access, signed, array, index)
+    }
+
+    fn store_element(&mut self, access: &ElementAccess, array: Value, index: Value, value: Value) {
+        self.emit_store_element(access, array, index, value);
+    }
+
+    fn ref_test(&mut self, plan: &CastPlan, value: Value) -> Value {
+        self.emit_ref_test(plan, value)
+    }
+
+    fn ref_cast(&mut self, plan: &CastPlan, value: Value) {
+        self.emit_ref_cast(plan, value);
+    }
+
+    fn branch_on_cast(
+        &mut self,
+        plan: &CastPlan,
+        value: Value,
+        when: bool,
+        to: Block,
+        args: &[Value],
+    ) {
+        self.emit_branch_on_cast(plan, value, when, to, args);
     }
 
     fn widen(&mut self, value: Value, _index: IndexType) -> Value {

@@ -83,20 +83,20 @@ impl<'c> CraneliftWorker<'c> {
         &*self.isas[usize::from(unit.tuning.canonical_nans)]
     }
 
-    /// Walks the body into `context.func`.
+    /// Walks the body into `context.func`; answers also whether it needs the collected heap.
     fn translate(
         &mut self,
         unit: &CompileUnit<'_>,
         func: DefinedFuncIndex,
-    ) -> Result<Positions, CompileError> {
+    ) -> Result<(Positions, bool), CompileError> {
         let isa = self.isa(unit);
         self.context.clear();
         self.context.func.name = UserFuncName::user(0, func.0);
         let mut emitter =
             CraneliftEmitter::new(&mut self.context.func, &mut self.builder, unit, isa);
         let positions = Translator::new(unit, &mut emitter).function(func, &mut self.walk)?;
-        emitter.finish();
-        Ok(positions)
+        let uses_heap = emitter.finish();
+        Ok((positions, uses_heap))
     }
 
     fn generate(&mut self, unit: &CompileUnit<'_>) -> Result<(), CompileError> {
@@ -112,7 +112,7 @@ impl<'c> CraneliftWorker<'c> {
         unit: &CompileUnit<'_>,
         func: DefinedFuncIndex,
     ) -> Result<CompiledFunc, CompileError> {
-        let positions = self.translate(unit, func)?;
+        let (positions, uses_heap) = self.translate(unit, func)?;
         self.generate(unit)?;
         let Some(compiled) = self.context.compiled_code() else {
             return Err(CompileError::Bug("no code came out".to_string()));
@@ -124,6 +124,7 @@ impl<'c> CraneliftWorker<'c> {
             positions: positions.map,
             stack_maps: sites::stack_maps(compiled),
             landings: sites::landings(compiled),
+            uses_heap,
         };
         compiled.drop_unused_positions();
         Ok(compiled)

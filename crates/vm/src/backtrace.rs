@@ -59,9 +59,25 @@ pub(crate) unsafe fn capture_unwound(
 
 type See<'a> = &'a mut dyn FnMut(Frame) -> ControlFlow<()>;
 
+/// Sees the return address and the frame pointer of a frame that waits for a call.
+pub(crate) type SeeWaiting<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
+
 /// # Safety
 /// As for [`capture`].
 unsafe fn walk_activations(store: *const StoreRuntime, see: See<'_>) -> ControlFlow<()> {
+    let mut waiting = |pc, _| see(Frame { pc, is_return_address: true });
+    // SAFETY: by contract.
+    unsafe { walk_waiting(store, &mut waiting) }
+}
+
+/// Shows every frame of every activation of a store; all of them wait for a call.
+///
+/// # Safety
+/// As for [`capture`].
+pub(crate) unsafe fn walk_waiting(
+    store: *const StoreRuntime,
+    see: SeeWaiting<'_>,
+) -> ControlFlow<()> {
     // SAFETY: the store is live; a record in the chain lives until its call has ended.
     unsafe {
         if !(*store).is_inside_wasm() {
@@ -70,7 +86,8 @@ unsafe fn walk_activations(store: *const StoreRuntime, see: See<'_>) -> ControlF
         let (mut pc, mut fp) = ((*store).vm.exit_pc, (*store).vm.exit_fp);
         let mut suspended = (*store).suspended;
         loop {
-            walk_frames(store, UnwindSite { pc, fp, is_exact: false }, see)?;
+            see(pc, fp)?;
+            walk_callers(store, fp, see)?;
             if suspended.is_null() {
                 return ControlFlow::Continue(());
             }
@@ -88,10 +105,23 @@ unsafe fn walk_frames(
     see: See<'_>,
 ) -> ControlFlow<()> {
     see(Frame { pc: site.pc, is_return_address: !site.is_exact })?;
+    let mut waiting = |pc, _| see(Frame { pc, is_return_address: true });
+    // SAFETY: by contract.
+    unsafe { walk_callers(store, site.fp, &mut waiting) }
+}
+
+/// Shows the callers of the frame at `fp` within its activation.
+///
+/// # Safety
+/// The stack of `store` is mapped.
+unsafe fn walk_callers(
+    store: *const StoreRuntime,
+    mut fp: usize,
+    see: SeeWaiting<'_>,
+) -> ControlFlow<()> {
     // SAFETY: by contract.
     let (low, top) = unsafe { ((*store).vm.stack_low as usize, (*store).stack_top as usize) };
     let is_frame = |fp: usize| fp >= low && fp <= top - 16 && fp.is_multiple_of(8);
-    let mut fp = site.fp;
     while is_frame(fp) {
         // SAFETY: both words lie within the stack.
         let (next, pc) = unsafe { (*(fp as *const usize), *((fp + 8) as *const usize)) };
@@ -99,7 +129,7 @@ unsafe fn walk_frames(
         if next <= fp || !is_frame(next) {
             break;
         }
-        see(Frame { pc, is_return_address: true })?;
+        see(pc, next)?;
         fp = next;
     }
     ControlFlow::Continue(())

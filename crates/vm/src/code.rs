@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -63,6 +64,15 @@ pub fn lookup(pc: usize) -> Option<(Arc<dyn CodeObject>, usize)> {
         let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
         let (_, region) = registry.range(pc..).next()?;
         (region.start <= pc).then(|| (region.object.clone(), pc - region.start))
+    })
+}
+
+/// The extent of the code that `pc` lies in, and its object.
+pub(crate) fn region(pc: usize) -> Option<(Range<usize>, Arc<dyn CodeObject>)> {
+    guarded(|| {
+        let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
+        let (last, region) = registry.range(pc..).next()?;
+        (region.start <= pc).then(|| (region.start..last + 1, region.object.clone()))
     })
 }
 

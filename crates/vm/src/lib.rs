@@ -18,6 +18,7 @@ mod code;
 mod context;
 mod error;
 mod file_map;
+mod frame_roots;
 mod gc;
 mod memory;
 mod mmap;
@@ -38,6 +39,7 @@ pub use context::{
 };
 pub use error::ResourceError;
 pub use file_map::FileMap;
+pub use frame_roots::each_frame_root;
 pub use gc::{Collection, GcStats, Heap, HeapConfig, Roots, TypeTable};
 pub use memory::{LinearMemory, MemoryPlan};
 pub use mmap::page_bytes;

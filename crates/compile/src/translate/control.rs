@@ -173,7 +173,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
     }
 
     /// The target of a branch from reachable code: such a frame is never dead.
-    fn branch_target(&mut self, depth: u32) -> (E::Label, usize) {
+    pub(super) fn branch_target(&mut self, depth: u32) -> (E::Label, usize) {
         let at = self.frames.len() - 1 - depth as usize;
         let frame = &mut self.frames[at];
         frame.branched = true;

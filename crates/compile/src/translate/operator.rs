@@ -61,6 +61,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
             && !self.lane_operator(op)
             && !self.memory_operator(op, offset)
             && !self.table_operator(op, offset)
+            && !self.heap_operator(op, offset)
         {
             match op {
                 Operator::Unreachable => {

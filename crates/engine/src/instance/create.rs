@@ -17,9 +17,9 @@ use crate::table::{TableEntry, is_func_type};
 use selkie_module::layout::context;
 use selkie_module::registry::canonical;
 use selkie_module::{
-    ConstOp, DataIndex, DataMode, DefinedGlobalIndex, DefinedTableIndex, DefinedTagIndex,
-    ElemIndex, ElemItems, ElemMode, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
-    TrapCode,
+    ConstExpr, ConstOp, DataIndex, DataMode, DefinedGlobalIndex, DefinedTableIndex,
+    DefinedTagIndex, ElemIndex, ElemItems, ElemMode, FuncIndex, GlobalIndex, MemoryIndex,
+    TableIndex, TagIndex, TrapCode,
 };
 use selkie_vm::{VMContext, VMFuncImport, VMGlobal, VMHostContext, VMTag};
 use std::sync::Arc;
@@ -53,6 +53,7 @@ pub(crate) fn create(
         }
     };
     globals(store, id)?;
+    elem_values(store, id)?;
     tables(store, id)?;
     elems(store, id)?;
     datas(store, id)?;
@@ -61,6 +62,9 @@ pub(crate) fn create(
 
 fn allocate(store: &mut StoreInner, module: &Module, imports: &[Import]) -> Result<InstanceId> {
     let inner = &module.inner;
+    if inner.uses_heap {
+        store.ensure_heap()?;
+    }
     let out_of_memory = || Error::new(ErrorKind::Limit, "no memory for an instance");
     let mut context = ContextBox::new(inner.layout.bytes()).ok_or_else(out_of_memory)?;
     let id = InstanceId(store.instances.len() as u32);
@@ -72,7 +76,7 @@ fn allocate(store: &mut StoreInner, module: &Module, imports: &[Import]) -> Resu
             builtins: selkie_vm::builtin_stubs().as_ptr(),
             type_ids: inner.type_ids.as_ptr().cast(),
             instance: u64::from(id.0),
-            heap_base: std::ptr::null_mut(),
+            heap_base: store.heap_base(),
         },
     );
     let mut state = InstanceState::new(context, module.inner.clone());
@@ -257,6 +261,27 @@ fn tables(store: &mut StoreInner, id: InstanceId) -> Result<()> {
     Ok(())
 }
 
+/// Evaluates the segments whose expressions make objects.
+fn elem_values(store: &mut StoreInner, id: InstanceId) -> Result<()> {
+    let module = store.instance(id).module.clone();
+    for (i, elem) in module.info.elems.iter().enumerate() {
+        let ElemItems::Exprs(exprs) = &elem.items else { continue };
+        if !exprs.iter().any(ConstExpr::needs_gc) {
+            continue;
+        }
+        // All places are there, and null, before the first object is made: each is seen by the
+        // collector as soon as it is filled.
+        store.instance_mut(id).elem_values[i] = Some(vec![0; exprs.len()].into());
+        for (place, expr) in exprs.iter().enumerate() {
+            let value = eval(store, id, expr)? as u64;
+            if let Some(values) = &mut store.instance_mut(id).elem_values[i] {
+                values[place] = value;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn elems(store: &mut StoreInner, id: InstanceId) -> Result<()> {
     let module = store.instance(id).module.clone();
     for (i, elem) in module.info.elems.iter().enumerate() {
@@ -329,9 +354,25 @@ pub(crate) fn table_init(
     for i in 0..len {
         let value = match items {
             ElemItems::Funcs(funcs) => store.func_ref_of(id, funcs[(src + i) as usize]) as u64,
-            ElemItems::Exprs(exprs) => eval(store, id, &exprs[(src + i) as usize])? as u64,
+            ElemItems::Exprs(exprs) => {
+                elem_value(store, id, elem, &exprs[(src + i) as usize], src + i)?
+            }
         };
         store.table_set_raw(table, dst + i, value)?;
     }
     Ok(())
+}
+
+/// An element of a segment of expressions.
+pub(crate) fn elem_value(
+    store: &mut StoreInner,
+    id: InstanceId,
+    elem: ElemIndex,
+    expr: &ConstExpr,
+    place: u64,
+) -> Result<u64, TrapCode> {
+    match &store.instance(id).elem_values[elem.index()] {
+        Some(values) => Ok(values.get(place as usize).copied().unwrap_or(0)),
+        None => Ok(eval(store, id, expr)? as u64),
+    }
 }

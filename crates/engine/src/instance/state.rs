@@ -20,6 +20,8 @@ pub(crate) struct InstanceState {
     pub(crate) tables: Box<[u32]>,
     /// References that were imported; null for functions that come straight from a linker.
     pub(crate) imported_funcs: Box<[FuncRefPtr]>,
+    /// The elements of segments whose expressions make objects, by segment: each is evaluated once.
+    pub(crate) elem_values: Box<[Option<Box<[u64]>>]>,
     dropped_datas: Vec<bool>,
     dropped_elems: Vec<bool>,
 }
@@ -35,6 +37,7 @@ impl InstanceState {
             memories: Box::new([]),
             tables: Box::new([]),
             imported_funcs: Box::new([]),
+            elem_values: vec![None; info.elems.len()].into(),
             dropped_datas: vec![false; info.datas.len()],
             dropped_elems: vec![false; info.elems.len()],
             context,
@@ -92,6 +95,7 @@ impl InstanceState {
 
     pub(crate) fn drop_elem(&mut self, index: ElemIndex) {
         self.dropped_elems[index.index()] = true;
+        self.elem_values[index.index()] = None;
     }
 
     /// The code and context of a function of this instance.

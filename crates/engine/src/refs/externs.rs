@@ -4,6 +4,8 @@ use super::{AnyRef, GcRef, reference_types};
 use crate::error::Result;
 use crate::roots::Rooted;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreInner};
+use selkie_module::TypeId;
+use selkie_module::heap::ObjectKind;
 use std::any::Any;
 
 reference_types! {
@@ -38,6 +40,14 @@ impl HostData {
         self.data.push(Some(data));
         (self.data.len() - 1) as u32
     }
+
+    /// Drops the data at a place, which may be used again.
+    pub(crate) fn remove(&mut self, place: u32) {
+        if let Some(data) = self.data.get_mut(place as usize).and_then(Option::take) {
+            self.free.push(place);
+            drop(data);
+        }
+    }
 }
 
 impl ExternRef {
@@ -52,8 +62,15 @@ impl ExternRef {
     ) -> Result<Rooted<ExternRef>> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
-        let index = inner.host_data.add(Box::new(data));
-        Ok(inner.root((u64::from(index) + 1) << 3))
+        inner.ensure_heap()?;
+        let place = inner.host_data.add(Box::new(data));
+        match inner.new_handle(TypeId::HOST, place) {
+            Ok(raw) => Ok(inner.root(raw)),
+            Err(trap) => {
+                inner.host_data.remove(place);
+                Err(trap.into())
+            }
+        }
     }
 
     /// An internal reference as it is outside (spec: `extern.convert_any`). It is rooted where it
@@ -101,6 +118,8 @@ impl ExternRef {
 impl StoreInner {
     /// The place of the data that a reference refers to, if it refers to data of the host's.
     fn host_index(&self, raw: u64) -> Option<usize> {
-        (raw & 7 == 0).then(|| (raw >> 3) as usize - 1)
+        let heap = self.heap.as_deref()?;
+        let is_host = heap.kind_of(raw as u32) == Some(ObjectKind::Host);
+        is_host.then(|| heap.place_of(raw as u32).ok())?.map(|place| place as usize)
     }
 }

@@ -117,7 +117,6 @@ impl RootSet {
     }
 
     /// Shows every reference, to be read and rewritten.
-    #[allow(dead_code)] // until there is a collector
     pub(crate) fn each_root(&mut self, see: &mut dyn FnMut(&mut u64)) {
         self.sweep();
         self.scoped.iter_mut().for_each(|root| see(&mut root.raw));

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{
 };
 use selkie_compile::emitter::Callee;
 use selkie_module::abi::{RESULT_SLOT_BYTES, uses_result_area};
-use selkie_module::builtins::Builtin;
+use selkie_module::builtins::{Builtin, BuiltinType};
 use selkie_module::layout::{context, func_import, func_ref, func_slot};
 use selkie_module::{DefinedFuncIndex, FuncType, TrapCode};
 
@@ -131,8 +131,10 @@ impl CraneliftEmitter<'_> {
                 self.ins().call_indirect(signature, code, &args)
             }
         };
+        let first = results.len();
         let Some(area) = area else {
             results.extend_from_slice(self.builder.inst_results(call));
+            self.trace_values(&ty.results, &results[first..]);
             return;
         };
         let flags = self.regions.stack;
@@ -141,6 +143,7 @@ impl CraneliftEmitter<'_> {
             let value = self.ins().load(abi::value_type(*ty), flags, area, offset);
             results.push(value);
         }
+        self.trace_values(&ty.results, &results[first..]);
     }
 
     /// The callee has the caller's result types, so that the caller's own area, where it has one,
@@ -175,8 +178,14 @@ impl CraneliftEmitter<'_> {
         let (vmctx, fixed) = (self.context, self.regions.fixed_in_place);
         let stubs = self.ins().load(POINTER, fixed, vmctx, context::BUILTINS as i32);
         let stub = self.ins().load(POINTER, fixed, stubs, entry as i32 * 8);
+        self.uses_heap |=
+            entry.result() == Some(BuiltinType::Ref) || entry.params().contains(&BuiltinType::Ref);
         let args = self.arguments(vmctx, None, args);
         let call = self.ins().call_indirect(signature, stub, &args);
-        self.builder.inst_results(call).first().copied()
+        let result = self.builder.inst_results(call).first().copied();
+        if let (Some(BuiltinType::Ref), Some(value)) = (entry.result(), result) {
+            self.builder.declare_value_needs_stack_map(value);
+        }
+        result
     }
 }

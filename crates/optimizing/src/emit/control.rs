@@ -18,13 +18,14 @@ impl CraneliftEmitter<'_> {
     pub(super) fn new_block(&mut self, types: &[ValType]) -> Block {
         let block = self.builder.create_block();
         for ty in types {
-            self.builder.append_block_param(block, abi::value_type(*ty));
+            let value = self.builder.append_block_param(block, abi::value_type(*ty));
+            self.trace_values(&[*ty], &[value]);
         }
         block
     }
 
     /// The values of a branch, canonical. The caller gives the memory back.
-    fn carry(&mut self, args: &[Value]) -> Vec<BlockArg> {
+    pub(super) fn carry(&mut self, args: &[Value]) -> Vec<BlockArg> {
         let mut carried = std::mem::take(&mut self.carried);
         carried.clear();
         for arg in args {

@@ -23,11 +23,14 @@ impl CraneliftEmitter<'_> {
             GlobalAccess::Constant(value) => self.constant(*value),
             GlobalAccess::Memory { place, ty, is_immutable } => {
                 let (base, offset) = self.place(*place);
-                let flags = match is_immutable {
+                // The collector rewrites references even in immutable globals.
+                let flags = match *is_immutable && !self.info.is_traced(*ty) {
                     true => self.regions.global.with_readonly().with_can_move(),
                     false => self.regions.global,
                 };
-                self.ins().load(abi::value_type(*ty), flags, base, offset)
+                let value = self.ins().load(abi::value_type(*ty), flags, base, offset);
+                self.trace_values(&[*ty], &[value]);
+                value
             }
         }
     }

@@ -25,6 +25,12 @@ pub(super) struct Regions {
     pub(super) global: MemFlagsData,
     /// Stack slots and result areas.
     pub(super) stack: MemFlagsData,
+    /// Objects of the collected heap.
+    pub(super) object: MemFlagsData,
+    /// What the collector and machine code tell each other.
+    pub(super) collector: MemFlagsData,
+    /// Card marks.
+    pub(super) cards: MemFlagsData,
     memory_region: AliasRegion,
 }
 
@@ -39,6 +45,9 @@ impl Regions {
         let table = region(2, "table");
         let global = region(3, "global");
         let stack = region(4, "stack");
+        let object = region(5, "object");
+        let collector = region(6, "collector");
+        let cards = region(7, "cards");
         let sure = MemFlagsData::new().with_notrap();
         let in_memory = MemFlagsData::new()
             .with_trap_code(Some(code(TrapCode::MemoryOutOfBounds)))
@@ -51,6 +60,9 @@ impl Regions {
             table: sure.with_aligned().with_alias_region(Some(table)),
             global: sure.with_alias_region(Some(global)),
             stack: sure.with_alias_region(Some(stack)),
+            object: sure.with_alias_region(Some(object)),
+            collector: sure.with_aligned().with_alias_region(Some(collector)),
+            cards: sure.with_alias_region(Some(cards)),
             memory_region: memory,
         }
     }
@@ -58,6 +70,11 @@ impl Regions {
     /// An access to an element that may lie at the null page, where it faults as `trap`.
     pub(super) fn faulting_element(&self, trap: TrapCode) -> MemFlagsData {
         self.table.with_trap_code(Some(code(trap)))
+    }
+
+    /// An access to an object that may be null, where it faults as `trap`.
+    pub(super) fn faulting_object(&self, trap: TrapCode) -> MemFlagsData {
+        self.object.with_trap_code(Some(code(trap)))
     }
 
     /// An access to linear memory whose address is aligned.

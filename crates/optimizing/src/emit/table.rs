@@ -6,7 +6,7 @@ use crate::sites::code;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use selkie_compile::plan::TableAccess;
 use selkie_module::builtins::Builtin;
-use selkie_module::layout::{context, func_slot, table};
+use selkie_module::layout::{func_slot, table};
 use selkie_module::{TrapCode, TypeIndex};
 
 impl CraneliftEmitter<'_> {
@@ -54,13 +54,14 @@ impl CraneliftEmitter<'_> {
         element
     }
 
-    pub(super) fn load_element(&mut self, access: &TableAccess, index: Value) -> Value {
+    pub(super) fn load_table_element(&mut self, access: &TableAccess, index: Value) -> Value {
         let at = self.checked_element(access, index);
         let flags = self.regions.faulting_element(TrapCode::TableOutOfBounds);
-        self.ins().load(POINTER, flags, at, 0)
+        let value = self.ins().load(POINTER, flags, at, 0);
+        self.traced(value)
     }
 
-    pub(super) fn store_element(&mut self, access: &TableAccess, index: Value, value: Value) {
+    pub(super) fn store_table_element(&mut self, access: &TableAccess, index: Value, value: Value) {
         let at = self.checked_element(access, index);
         let flags = self.regions.faulting_element(TrapCode::TableOutOfBounds);
         self.ins().store(flags, value, at, 0);
@@ -79,7 +80,7 @@ impl CraneliftEmitter<'_> {
         let slot = self.element_or_null(access, index);
         let flags = self.regions.faulting_element(TrapCode::UndefinedElement);
         let found = self.ins().load(types::I32, flags, slot, func_slot::TYPE_ID as i32);
-        let wanted = self.canonical_type(type_index);
+        let wanted = self.emit_type_id(type_index);
         let fits = self.ins().icmp(IntCC::Equal, found, wanted);
 
         let from = self.builder.current_block();
@@ -101,11 +102,5 @@ impl CraneliftEmitter<'_> {
         self.builder.switch_to_block(ready);
         self.addresses.follow(from, ready);
         slot_ready
-    }
-
-    fn canonical_type(&mut self, type_index: TypeIndex) -> Value {
-        let (vmctx, fixed) = (self.context, self.regions.fixed);
-        let ids = self.ins().load(POINTER, fixed, vmctx, context::TYPE_IDS as i32);
-        self.ins().load(types::I32, fixed, ids, type_index.0 as i32 * 4)
     }
 }

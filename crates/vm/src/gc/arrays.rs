@@ -23,6 +23,12 @@ impl Heap {
         Ok(self.length(object))
     }
 
+    /// Checks a range of elements; answers log2 of an element's bytes.
+    pub fn check_elements(&self, at: u32, start: u32, len: u32) -> TrapResult<u8> {
+        let array = self.expect(at, ObjectKind::Array)?;
+        self.range(array, start, len).map(|_| array.ty.element_bytes_log2)
+    }
+
     /// The bits of an element, zero-extended.
     pub fn array_get(&self, at: u32, index: u32) -> TrapResult<u128> {
         let array = self.expect(at, ObjectKind::Array)?;
