@@ -82,6 +82,10 @@ const WASM: &[Choice] = choices! {
         |s, n| s.limits.memory_bytes = n;
     "max-table", Count, false, "elements that each table may have (default 10000000)",
         |s, n| s.limits.table_elements = n;
+    "max-gc-heap", Size, false, "size that the collected heap may have (default: 4G)",
+        |s, n| s.limits.gc_heap_bytes = n;
+    "gc-stress", Switch, false, "collect at every allocation, to find references that were forgotten",
+        |s, on| { s.config.gc_stress(on); };
 };
 
 const OPTIMIZE: &[Choice] = choices! {
