@@ -44,9 +44,8 @@ fn measure(options: &Options) -> Outcome<Findings> {
     let mut size = Table::new("machine code", "bytes", bar);
     for (name, group, module) in &modules {
         eprintln!("  {name}");
-        let contenders = engines.each_ref().map(|engine| Contender {
-            name: engine.name(),
-            invocation: engine.compile(module, &engine.artifact_path(name)),
+        let contenders = engines.each_ref().map(|engine| {
+            Contender::new(engine.name(), engine.compile(module, &engine.artifact_path(name)))
         });
         let measured = interleave(name, &contenders, options.rounds, &scratch).and_then(|series| {
             let size = |engine: &Engine| {

@@ -84,16 +84,16 @@ fn compare(
     for engine in engines {
         let artifact = engine.prepare(&program.name, &program.module, scratch)?;
         let invocation = engine.run_artifact(&artifact, &program.guest);
-        contenders.push(Contender { name: engine.name(), invocation });
+        contenders.push(Contender::new(engine.name(), invocation));
     }
     if let Some(path) = &program.native {
         let invocation = engine::native(path, &program.guest);
-        contenders.push(Contender { name: "native", invocation });
+        contenders.push(Contender::new("native", invocation));
     }
     if options.with_node {
         let invocation = engine::node(&program.module, &program.guest)
             .ok_or("no node: put it on the PATH or into $PEERS, or set NODE to its path")?;
-        contenders.push(Contender { name: "node", invocation });
+        contenders.push(Contender::new("node", invocation));
     }
     let mut series = interleave(&program.name, &contenders, options.rounds, scratch)?.into_iter();
     let (Some(ours), Some(peer)) = (series.next(), series.next()) else {

@@ -56,11 +56,11 @@ fn compare(
     for engine in engines {
         let artifact = engine.prepare(&program.name, &program.module, scratch)?;
         let invocation = engine.run_artifact(&artifact, &guest);
-        contenders.push(Contender { name: engine.name(), invocation });
+        contenders.push(Contender::new(engine.name(), invocation));
     }
     if let Some(path) = &program.native {
         guest.arguments = vec![folder.into(), scale.into()];
-        contenders.push(Contender { name: "native", invocation: engine::native(path, &guest) });
+        contenders.push(Contender::new("native", engine::native(path, &guest)));
     }
     let series = interleave(&program.name, &contenders, options.rounds, scratch)?;
     let median = |index: usize| series.get(index).map(|s| s.median(|cost| cost.wall_ms));

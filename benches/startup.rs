@@ -45,12 +45,9 @@ fn measure(options: &Options) -> Outcome<Findings> {
         let row = commands(name, module, is_precompiled, &engines, &scratch).and_then(|commands| {
             let [ours, peer] = commands;
             let contenders = [
-                Contender { name: engines[0].name(), invocation: ours },
-                Contender { name: engines[1].name(), invocation: peer },
-                Contender {
-                    name: "native",
-                    invocation: engine::native(&native, &Guest::default()),
-                },
+                Contender::new(engines[0].name(), ours),
+                Contender::new(engines[1].name(), peer),
+                Contender::new("native", engine::native(&native, &Guest::default())),
             ];
             interleave(name, &contenders, options.rounds, &scratch)
         });

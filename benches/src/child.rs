@@ -60,9 +60,12 @@ impl Invocation {
         self
     }
 
+    /// Wanted backtraces of errors are no surroundings to measure in: the peer takes one at
+    /// each throw of a guest, which makes the throw itself a small part of what is measured.
     fn to_command(&self, output: File, errors: File) -> Outcome<Command> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdout(output).stderr(errors);
+        command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(match &self.input {
             Some(path) => open(path)?.into(),
@@ -90,6 +93,30 @@ pub struct Cost {
 /// When it cannot be started, or ends with another exit code than 0; the message carries the
 /// end of what it wrote to standard error.
 pub fn run(invocation: &Invocation, scratch: &Scratch) -> Outcome<(Cost, Vec<u8>)> {
+    run_to_end(invocation, scratch).map(|(cost, output, _)| (cost, output))
+}
+
+/// Like [`run`], but the times are those that the program itself measured: it writes
+/// `timed WALL CPU`, in milliseconds, as a line of its own to standard error. Memory is still
+/// that of the whole process.
+///
+/// # Errors
+/// As for [`run`], and when there is no such line.
+pub fn run_self_timed(invocation: &Invocation, scratch: &Scratch) -> Outcome<(Cost, Vec<u8>)> {
+    let (cost, output, said) = run_to_end(invocation, scratch)?;
+    let (wall_ms, cpu_ms) = said
+        .lines()
+        .find_map(own_times)
+        .ok_or_else(|| format!("{} did not say how long it took", invocation.program.display()))?;
+    Ok((Cost { wall_ms, cpu_ms, ..cost }, output))
+}
+
+fn own_times(line: &str) -> Option<(f64, f64)> {
+    let (wall, cpu) = line.strip_prefix("timed ")?.split_once(' ')?;
+    Some((wall.parse().ok()?, cpu.trim().parse().ok()?))
+}
+
+fn run_to_end(invocation: &Invocation, scratch: &Scratch) -> Outcome<(Cost, Vec<u8>, String)> {
     let output_path = scratch.path("stdout");
     let errors_path = scratch.path("stderr");
     let mut command = invocation.to_command(create(&output_path)?, create(&errors_path)?)?;
@@ -99,9 +126,9 @@ pub fn run(invocation: &Invocation, scratch: &Scratch) -> Outcome<(Cost, Vec<u8>
         .map_err(|e| format!("cannot start {}: {e}", invocation.program.display()))?;
     let (status, usage) = wait(child.id())?;
     let wall_ms = start.elapsed().as_secs_f64() * 1e3;
+    let said = std::fs::read(&errors_path).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said[said.len().saturating_sub(600)..]).into_owned();
     if !status.success() {
-        let said = std::fs::read(&errors_path).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said[said.len().saturating_sub(600)..]).into_owned();
         let program = invocation.program.display();
         return Err(format!("{program} ended with {status}: {}", said.trim()));
     }
@@ -110,7 +137,7 @@ pub fn run(invocation: &Invocation, scratch: &Scratch) -> Outcome<(Cost, Vec<u8>
     let peak_mib = usage.ru_maxrss as f64 / 1024.0;
     let output = std::fs::read(&output_path)
         .map_err(|e| format!("cannot read {}: {e}", output_path.display()))?;
-    Ok((Cost { wall_ms, cpu_ms, peak_mib }, output))
+    Ok((Cost { wall_ms, cpu_ms, peak_mib }, output, said))
 }
 
 fn create(path: &PathBuf) -> Outcome<File> {
@@ -149,6 +176,20 @@ fn wait(id: u32) -> Outcome<(ExitStatus, libc::rusage)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_child_does_not_know_of_wanted_backtraces() {
+        let scratch = Scratch::new(None, "surroundings-test").unwrap();
+        let invocation = Invocation::new("/bin/sh")
+            .args(["-c", "echo \"${RUST_BACKTRACE-none} ${RUST_LIB_BACKTRACE-none}\""]);
+        let file = || File::create(scratch.path("file")).unwrap();
+        let mut command = invocation.to_command(file(), file()).unwrap();
+        let removed: Vec<_> =
+            command.get_envs().filter(|(_, value)| value.is_none()).map(|(n, _)| n).collect();
+        assert_eq!(removed, ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"]);
+        assert!(command.status().unwrap().success());
+        assert_eq!(std::fs::read(scratch.path("file")).unwrap(), b"none none\n");
+    }
 
     fn shell(script: &str) -> Outcome<(Cost, Vec<u8>)> {
         let scratch = Scratch::new(None, "child-test").unwrap();

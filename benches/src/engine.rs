@@ -21,6 +21,15 @@ pub enum Kind {
     Wasmtime,
 }
 
+/// Instructions that a module uses beyond those which both engines take without being told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Collected objects, typed function references and exceptions.
+    Managed,
+    /// The earlier instructions for exceptions.
+    LegacyExceptions,
+}
+
 /// One engine on this machine.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -28,6 +37,8 @@ pub struct Engine {
     pub kind: Kind,
     program: PathBuf,
     surroundings: PathBuf,
+    /// What `compile` and `run` are both told.
+    flags: &'static [&'static str],
 }
 
 /// What a guest gets.
@@ -41,6 +52,8 @@ pub struct Guest {
     pub folder: Option<(PathBuf, String)>,
     /// A file as standard input.
     pub input: Option<PathBuf>,
+    /// The export to call, if it is not a program that starts by itself.
+    pub export: Option<&'static str>,
 }
 
 impl Engine {
@@ -59,7 +72,8 @@ impl Engine {
              $HOME/.cache/selkie-peers/bin), or set WASMTIME to its path",
         )?;
         let new = |kind, program, name| {
-            Ok(Self { kind, program, surroundings: scratch.folder(name)? }) as Outcome<Self>
+            Ok(Self { kind, program, surroundings: scratch.folder(name)?, flags: &[] })
+                as Outcome<Self>
         };
         Ok([new(Kind::Selkie, selkie, "ours")?, new(Kind::Wasmtime, wasmtime, "peer")?])
     }
@@ -71,6 +85,21 @@ impl Engine {
             Kind::Selkie => "selkie",
             Kind::Wasmtime => "wasmtime",
         }
+    }
+
+    /// The same engine, told to take modules in a dialect; `None` when it never does. The
+    /// peer gets the fastest of its collectors, and inlining, which it has to be asked for.
+    #[must_use]
+    pub fn taking(&self, dialect: Dialect) -> Option<Self> {
+        let flags: &[&str] = match (self.kind, dialect) {
+            (Kind::Selkie, Dialect::Managed) => &[],
+            (Kind::Selkie, Dialect::LegacyExceptions) => &["-W", "legacy-exceptions"],
+            (Kind::Wasmtime, Dialect::Managed) => {
+                &["-Wgc=y,function-references=y,exceptions=y", "-Ccollector=copying,inlining=y"]
+            }
+            (Kind::Wasmtime, Dialect::LegacyExceptions) => return None,
+        };
+        Some(Self { flags, ..self.clone() })
     }
 
     fn command(&self) -> Invocation {
@@ -88,13 +117,13 @@ impl Engine {
     /// Ahead-of-time compilation, with the engine's usual settings.
     #[must_use]
     pub fn compile(&self, module: &Path, artifact: &Path) -> Invocation {
-        self.command().arg("compile").arg(module).arg("-o").arg(artifact)
+        self.command().arg("compile").args(self.flags).arg(module).arg("-o").arg(artifact)
     }
 
     /// Running an artifact of this engine.
     #[must_use]
     pub fn run_artifact(&self, artifact: &Path, guest: &Guest) -> Invocation {
-        let command = self.command().arg("run");
+        let command = self.command().arg("run").args(self.flags);
         let command = match self.kind {
             Kind::Selkie => command,
             Kind::Wasmtime => command.arg("--allow-precompiled"),
@@ -152,16 +181,31 @@ fn with_guest(mut command: Invocation, file: &Path, guest: &Guest) -> Invocation
     if !guest.name.is_empty() {
         command = command.arg("--argv0").arg(&guest.name);
     }
+    if let Some(export) = guest.export {
+        command = command.arg("--invoke").arg(export);
+    }
     command.arg(file).args(&guest.arguments).input(guest.input.clone())
 }
 
 /// Node with our small script around its WASI: the module is compiled in the same run.
 #[must_use]
 pub fn node(module: &Path, guest: &Guest) -> Option<Invocation> {
+    let command = node_script("run_in_node.mjs")?.arg(module);
+    Some(command.args(&guest.arguments).input(guest.input.clone()))
+}
+
+/// Node calling the export `run`: `warm_up` times uncounted, then `timed` times. It measures
+/// those itself and says their medians.
+#[must_use]
+pub fn node_calls(module: &Path, guest: &Guest, warm_up: u32, timed: u32) -> Option<Invocation> {
+    let command = node_script("call_in_node.mjs")?.arg(module);
+    Some(command.arg(warm_up.to_string()).arg(timed.to_string()).args(&guest.arguments))
+}
+
+fn node_script(name: &str) -> Option<Invocation> {
     let program = find_peer("NODE", "node26").or_else(|| find_peer("NODE", "node"))?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("run_in_node.mjs");
-    let command = Invocation::new(program).arg("--no-warnings").arg(script);
-    Some(command.arg(module).args(&guest.arguments).input(guest.input.clone()))
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    Some(Invocation::new(program).arg("--no-warnings").arg(script))
 }
 
 /// A native program with the same arguments.

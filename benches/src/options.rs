@@ -1,4 +1,4 @@
-//! The options that all four programs share.
+//! The options that all programs share.
 //!
 //! Invariant: an option that is not known is refused, never ignored; only `--bench`, which
 //! `cargo bench` adds by itself, is.
@@ -20,7 +20,7 @@ pub struct Options {
     pub json: Option<PathBuf>,
     /// Folder for files that are made while measuring.
     pub scratch: Option<PathBuf>,
-    /// Whether Node runs as a further column (`execute` only).
+    /// Whether Node runs as a further column (`execute`, `gc`, `exceptions`).
     pub with_node: bool,
     /// Whether a missed bar is a failure.
     pub enforce: bool,
@@ -97,7 +97,7 @@ pub fn help(name: &str) -> String {
   --scale N       work per kernel in percent of the usual
   --json FILE     write the figures as JSON
   --scratch DIR   where files are made while measuring
-  --node          Node as a further column (execute)
+  --node          Node as a further column (execute, gc, exceptions)
   --enforce       exit with 1 when a bar is missed
 
 Environment: SELKIE, WASMTIME, NODE (paths of the engines), PEERS, PROGRAMS (folders).

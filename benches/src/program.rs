@@ -117,7 +117,7 @@ pub fn real_work(scratch: &Scratch) -> Outcome<Vec<Program>> {
     let mut add = |name: &str, file: &str, arguments: &[&str], input: Option<PathBuf>| {
         let Some(module) = real_module(file) else { return };
         let arguments = arguments.iter().map(OsString::from).collect();
-        let guest = Guest { name: file.to_owned(), arguments, folder: None, input };
+        let guest = Guest { name: file.to_owned(), arguments, input, ..Guest::default() };
         programs.push(Program {
             name: name.to_owned(),
             group: "real",

@@ -5,8 +5,17 @@
 //! moves nothing. All contenders must print the same.
 
 use crate::Outcome;
-use crate::child::{Cost, Invocation, run};
+use crate::child::{Cost, Invocation, run, run_self_timed};
 use crate::scratch::Scratch;
+
+/// Who measures the time of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// We do, around the whole process.
+    Outside,
+    /// The program itself, around the part that counts.
+    Inside,
+}
 
 /// One side of a comparison.
 #[derive(Debug)]
@@ -15,6 +24,29 @@ pub struct Contender {
     pub name: &'static str,
     /// What is run.
     pub invocation: Invocation,
+    /// Who measures its time.
+    pub clock: Clock,
+}
+
+impl Contender {
+    /// A contender that is measured from outside.
+    #[must_use]
+    pub fn new(name: &'static str, invocation: Invocation) -> Self {
+        Self { name, invocation, clock: Clock::Outside }
+    }
+
+    /// A contender that measures its own time.
+    #[must_use]
+    pub fn self_timed(name: &'static str, invocation: Invocation) -> Self {
+        Self { name, invocation, clock: Clock::Inside }
+    }
+
+    fn run(&self, scratch: &Scratch) -> Outcome<(Cost, Vec<u8>)> {
+        match self.clock {
+            Clock::Outside => run(&self.invocation, scratch),
+            Clock::Inside => run_self_timed(&self.invocation, scratch),
+        }
+    }
 }
 
 /// What all rounds of one contender cost.
@@ -54,8 +86,8 @@ pub fn interleave(
         for place in 0..contenders.len() {
             let index = if round % 2 == 1 { place } else { contenders.len() - 1 - place };
             let contender = &contenders[index];
-            let (cost, output) = run(&contender.invocation, scratch)
-                .map_err(|e| format!("{row}: {}: {e}", contender.name))?;
+            let (cost, output) =
+                contender.run(scratch).map_err(|e| format!("{row}: {}: {e}", contender.name))?;
             match &expected {
                 None => expected = Some((contender.name, output)),
                 Some((other, wanted)) if *wanted != output => {
@@ -86,7 +118,26 @@ mod tests {
     use super::*;
 
     fn shell(name: &'static str, script: &str) -> Contender {
-        Contender { name, invocation: Invocation::new("/bin/sh").args(["-c", script]) }
+        Contender::new(name, Invocation::new("/bin/sh").args(["-c", script]))
+    }
+
+    #[test]
+    fn a_contender_with_a_clock_of_its_own_is_believed() {
+        let scratch = Scratch::new(None, "clock-test").unwrap();
+        let script = "echo 1; echo 'something else' >&2; echo 'timed 12.5 34.25' >&2";
+        let invocation = Invocation::new("/bin/sh").args(["-c", script]);
+        let contenders = [Contender::self_timed("a", invocation)];
+        let series = interleave("row", &contenders, 1, &scratch).unwrap();
+        assert_eq!(series[0].median(|c| c.wall_ms), 12.5);
+        assert_eq!(series[0].median(|c| c.cpu_ms), 34.25);
+    }
+
+    #[test]
+    fn a_contender_that_does_not_say_its_time_is_an_error() {
+        let scratch = Scratch::new(None, "no-clock-test").unwrap();
+        let invocation = Invocation::new("/bin/sh").args(["-c", "echo 1"]);
+        let contenders = [Contender::self_timed("a", invocation)];
+        assert!(interleave("row", &contenders, 1, &scratch).is_err());
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Table {
     pub title: &'static str,
     /// Its unit.
     pub unit: &'static str,
+    /// Whom ours is compared with, as the head of that column.
+    pub peer: &'static str,
     /// What must be reached; none for tables that only inform.
     pub bar: Option<Bar>,
     /// The programs.
@@ -74,7 +76,13 @@ impl Table {
     /// An empty table.
     #[must_use]
     pub fn new(title: &'static str, unit: &'static str, bar: Option<Bar>) -> Self {
-        Self { title, unit, bar, rows: Vec::new() }
+        Self { title, unit, peer: "peer", bar, rows: Vec::new() }
+    }
+
+    /// The same table, compared with somebody who has a name.
+    #[must_use]
+    pub fn against(self, peer: &'static str) -> Self {
+        Self { peer, ..self }
     }
 
     /// The geometric mean over all rows.
@@ -116,7 +124,7 @@ impl Table {
         let has_native = self.rows.iter().any(|row| row.native.is_some());
         let has_node = self.rows.iter().any(|row| row.node.is_some());
         let title = format!("{} ({})", self.title, self.unit);
-        let mut text = format!("\n{title:<28} {:>10} {:>10} {:>7}", "ours", "peer", "ratio");
+        let mut text = format!("\n{title:<28} {:>10} {:>10} {:>7}", "ours", self.peer, "ratio");
         if has_native {
             let _ = write!(text, " {:>10} {:>9} {:>9}", "native", "to native", "peer's");
         }
@@ -214,10 +222,11 @@ fn table_json(table: &Table) -> String {
         })
         .collect();
     format!(
-        "{{\"title\":{},\"unit\":{},\"bar\":{},\"single_bar\":{},\"geometric_mean\":{},\
+        "{{\"title\":{},\"unit\":{},\"peer\":{},\"bar\":{},\"single_bar\":{},\"geometric_mean\":{},\
          \"is_reached\":{},\"rows\":[{}]}}",
         quoted(table.title),
         quoted(table.unit),
+        quoted(table.peer),
         number(table.bar.map(|bar| bar.mean)),
         number(table.bar.and_then(|bar| bar.single)),
         number(Some(table.mean())),
