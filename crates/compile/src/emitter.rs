@@ -13,7 +13,9 @@ use crate::plan::{
 };
 use selkie_module::builtins::Builtin;
 use selkie_module::heap::Slot;
-use selkie_module::{DefinedFuncIndex, FuncType, IndexType, TrapCode, TypeIndex, ValType};
+use selkie_module::{
+    DefinedFuncIndex, FuncRefIndex, FuncType, IndexType, TrapCode, TypeIndex, ValType,
+};
 
 /// A constant; floats by their bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +174,10 @@ pub trait Emitter {
     fn ref_is_null(&mut self, value: Self::Value) -> Self::Value;
     /// Traps when a reference is null.
     fn trap_if_null(&mut self, value: Self::Value, code: TrapCode);
+
+    /// The reference of a function whose `VMFuncRef` lies at this offset of the context; the runtime
+    /// fills it at first use, told its place.
+    fn ref_func(&mut self, offset: u32, place: FuncRefIndex) -> Self::Value;
 
     /// Reads a global.
     fn global_get(&mut self, access: &GlobalAccess) -> Self::Value;

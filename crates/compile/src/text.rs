@@ -10,7 +10,9 @@ use crate::plan::{
 };
 use selkie_module::builtins::Builtin;
 use selkie_module::heap::Slot;
-use selkie_module::{DefinedFuncIndex, FuncType, IndexType, TrapCode, TypeIndex, ValType};
+use selkie_module::{
+    DefinedFuncIndex, FuncRefIndex, FuncType, IndexType, TrapCode, TypeIndex, ValType,
+};
 use std::fmt::Write;
 
 /// A value, printed `v3`.
@@ -273,6 +275,10 @@ impl Emitter for TextEmitter {
 
     fn trap_if_null(&mut self, value: Value, code: TrapCode) {
         self.line(format_args!("trap {code:?} if null v{}", value.0));
+    }
+
+    fn ref_func(&mut self, offset: u32, place: FuncRefIndex) -> Value {
+        self.define(format_args!("function reference {} at ctx+{offset}", place.0))
     }
 
     fn global_get(&mut self, access: &GlobalAccess) -> Value {

@@ -103,6 +103,11 @@ macro_rules! define_builtins {
                 match self { $(Builtin::$name => stringify!($name),)* }
             }
 
+            /// Whether the entry may collect, and so move every object.
+            pub fn may_collect(self) -> bool {
+                !QUIET.contains(&self)
+            }
+
             /// Parameter types after the context.
             pub fn params(self) -> &'static [BuiltinType] {
                 match self { $(Builtin::$name => &[$(builtin_type!($ty)),*],)* }
@@ -115,6 +120,32 @@ macro_rules! define_builtins {
         }
     };
 }
+
+/// Entries that never collect.
+const QUIET: &[Builtin] = &[
+    Builtin::memory_grow,
+    Builtin::memory_copy,
+    Builtin::memory_fill,
+    Builtin::memory_init,
+    Builtin::data_drop,
+    Builtin::memory_notify,
+    Builtin::memory_wait32,
+    Builtin::memory_wait64,
+    Builtin::table_grow,
+    Builtin::table_fill,
+    Builtin::table_copy,
+    Builtin::table_init,
+    Builtin::elem_drop,
+    Builtin::table_get_func,
+    Builtin::table_set_func,
+    Builtin::call_indirect_slow,
+    Builtin::ref_func,
+    Builtin::array_fill,
+    Builtin::array_copy,
+    Builtin::array_init_data,
+    Builtin::array_init_elem,
+    Builtin::is_subtype,
+];
 
 macro_rules! builtin_type {
     (i32) => {

@@ -27,10 +27,11 @@ mod wide;
 mod widemul;
 
 use crate::abi::{self, POINTER, VECTOR};
+use crate::safepoints::Traced;
 use crate::sites::code;
 use addresses::Addresses;
 use cranelift_codegen::ir::{
-    self, Block, BlockArg, FuncRef, Function, InstBuilder, InstructionData, Opcode, SigRef,
+    self, Block, BlockArg, FuncRef, Function, Inst, InstBuilder, InstructionData, Opcode, SigRef,
     SourceLoc, StackSlot, Type, Value, condcodes::IntCC, types,
 };
 use cranelift_codegen::isa::TargetIsa;
@@ -45,9 +46,9 @@ use selkie_compile::{CompileUnit, Numeric, Tuning};
 use selkie_module::builtins::Builtin;
 use selkie_module::heap::Slot;
 use selkie_module::{
-    DefinedFuncIndex, FuncType, IndexType, ModuleInfo, TrapCode, TypeIndex, ValType,
+    DefinedFuncIndex, FuncRefIndex, FuncType, IndexType, ModuleInfo, TrapCode, TypeIndex, ValType,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Emits one function.
 pub(crate) struct CraneliftEmitter<'f> {
@@ -74,6 +75,10 @@ pub(crate) struct CraneliftEmitter<'f> {
     carried: Vec<BlockArg>,
     /// Whether the function reaches into the collected heap or asks for types.
     uses_heap: bool,
+    /// Values that are references that the collector traces.
+    traced: Vec<Value>,
+    /// Calls that never collect.
+    quiet: HashSet<Inst>,
     /// Blocks that end in a trap, and where the trap comes from.
     trap_blocks: HashMap<Block, SourceLoc>,
 }
@@ -103,17 +108,26 @@ impl<'f> CraneliftEmitter<'f> {
             default_value: None,
             carried: Vec::new(),
             uses_heap: false,
+            traced: Vec::new(),
+            quiet: HashSet::new(),
             trap_blocks: HashMap::new(),
         }
     }
 
     /// Completes the function. Answers whether it reaches into the collected heap or asks for
-    /// types.
-    pub(crate) fn finish(mut self) -> bool {
+    /// types, and which references must still be placed.
+    pub(crate) fn finish(mut self) -> (bool, Traced) {
         self.place_conditional_traps();
+        let traced =
+            Traced::infer(self.builder.func, &self.traced, std::mem::take(&mut self.quiet));
+        let is_too_much = traced.is_too_much(self.builder.func);
+        if is_too_much {
+            let values: Vec<Value> = traced.iter(self.builder.func).collect();
+            values.into_iter().for_each(|v| self.builder.declare_value_needs_stack_map(v));
+        }
         let config = self.isa.frontend_config();
         self.builder.finalize(config);
-        self.uses_heap
+        (self.uses_heap, if is_too_much { Traced::default() } else { traced })
     }
 
     fn ins(&mut self) -> cranelift_frontend::FuncInstBuilder<'_, 'f> {
@@ -190,7 +204,7 @@ impl<'f> CraneliftEmitter<'f> {
     fn trace_values(&mut self, types: &[ValType], values: &[Value]) {
         for (ty, value) in types.iter().zip(values) {
             if self.info.is_traced(*ty) {
-                self.builder.declare_value_needs_stack_map(*value);
+                self.traced.push(*value);
             }
         }
     }
@@ -228,12 +242,8 @@ impl Emitter for CraneliftEmitter<'_> {
     }
 
     fn local(&mut self, ty: ValType, value: Option<Value>) -> Variable {
-        let is_traced = self.info.is_traced(ty);
         let ty = abi::value_type(ty);
         let local = self.builder.declare_var(ty);
-        if is_traced {
-            self.builder.declare_var_needs_stack_map(local);
-        }
         let value = match value {
             Some(value) => self.canonical(value),
             None => self.default_value(ty),
@@ -349,6 +359,10 @@ impl Emitter for CraneliftEmitter<'_> {
 
     fn trap_if_null(&mut self, value: Value, trap: TrapCode) {
         self.ins().trapz(value, code(trap));
+    }
+
+    fn ref_func(&mut self, offset: u32, place: FuncRefIndex) -> Value {
+        self.emit_ref_func(offset, place)
     }
 
     fn global_get(&mut self, access: &GlobalAccess) -> Value {

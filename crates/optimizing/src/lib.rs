@@ -9,6 +9,7 @@
 mod abi;
 mod emit;
 mod isa;
+mod safepoints;
 mod sites;
 mod worker;
 

@@ -1,7 +1,7 @@
 //! One thread of the tier: compiles function after function, reusing its memory.
 
 use crate::emit::CraneliftEmitter;
-use crate::sites;
+use crate::{safepoints, sites};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::UserFuncName;
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
@@ -95,7 +95,10 @@ impl<'c> CraneliftWorker<'c> {
         let mut emitter =
             CraneliftEmitter::new(&mut self.context.func, &mut self.builder, unit, isa);
         let positions = Translator::new(unit, &mut emitter).function(func, &mut self.walk)?;
-        let uses_heap = emitter.finish();
+        let (uses_heap, traced) = emitter.finish();
+        if !traced.is_empty() {
+            safepoints::place(&mut self.context.func, &traced);
+        }
         Ok((positions, uses_heap))
     }
 

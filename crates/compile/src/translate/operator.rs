@@ -178,6 +178,10 @@ impl<E: Emitter> Translator<'_, '_, E> {
     fn ref_func(&mut self, func: FuncIndex) -> E::Value {
         let place = self.unit.info.func_ref(func);
         let place = place.expect("validation: ref.func names a declared function");
+        // An imported function has its reference elsewhere; only the runtime knows where.
+        if self.unit.info.defined_func(func).is_some() {
+            return self.emitter.ref_func(self.unit.layout.func_ref(place), place);
+        }
         let place = self.emitter.constant(Const::I32(place.0 as i32));
         let func = self.emitter.builtin(Builtin::ref_func, &[place]);
         func.expect("ref_func returns a reference")

@@ -5,13 +5,13 @@ use crate::abi::{self, POINTER};
 use crate::sites::code;
 use cranelift_codegen::ir::{
     ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder, SigRef, StackSlotData, StackSlotKind,
-    UserExternalName, Value,
+    UserExternalName, Value, types,
 };
 use selkie_compile::emitter::Callee;
 use selkie_module::abi::{RESULT_SLOT_BYTES, uses_result_area};
 use selkie_module::builtins::{Builtin, BuiltinType};
 use selkie_module::layout::{context, func_import, func_ref, func_slot};
-use selkie_module::{DefinedFuncIndex, FuncType, TrapCode};
+use selkie_module::{DefinedFuncIndex, FuncRefIndex, FuncType, TrapCode};
 
 /// Where a call goes.
 #[derive(Clone, Copy)]
@@ -182,10 +182,33 @@ impl CraneliftEmitter<'_> {
             entry.result() == Some(BuiltinType::Ref) || entry.params().contains(&BuiltinType::Ref);
         let args = self.arguments(vmctx, None, args);
         let call = self.ins().call_indirect(signature, stub, &args);
+        if !entry.may_collect() {
+            self.quiet.insert(call);
+        }
         let result = self.builder.inst_results(call).first().copied();
         if let (Some(BuiltinType::Ref), Some(value)) = (entry.result(), result) {
-            self.builder.declare_value_needs_stack_map(value);
+            self.traced.push(value);
         }
         result
+    }
+
+    /// The address of a function reference in the context, filled.
+    pub(super) fn emit_ref_func(&mut self, offset: u32, place: FuncRefIndex) -> Value {
+        let (vmctx, flags) = (self.context, self.regions.context);
+        let at = offset as i32 + func_ref::CODE as i32;
+        let code = self.ins().load(POINTER, flags, vmctx, at);
+        let from = self.builder.current_block();
+        let [fill, ready] = [self.builder.create_block(), self.builder.create_block()];
+        self.builder.set_cold_block(fill);
+        self.ins().brif(code, ready, &[], fill, &[]);
+        self.builder.seal_block(fill);
+        self.builder.switch_to_block(fill);
+        let place = self.ins().iconst(types::I32, i64::from(place.0));
+        self.call_builtin(Builtin::ref_func, &[place]);
+        self.ins().jump(ready, &[]);
+        self.builder.seal_block(ready);
+        self.builder.switch_to_block(ready);
+        self.addresses.follow(from, ready);
+        self.ins().iadd_imm_s(vmctx, i64::from(offset))
     }
 }

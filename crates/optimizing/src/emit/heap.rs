@@ -52,7 +52,7 @@ impl CraneliftEmitter<'_> {
 
     /// A value that the collector must know of while calls are under way.
     pub(super) fn traced(&mut self, value: Value) -> Value {
-        self.builder.declare_value_needs_stack_map(value);
+        self.traced.push(value);
         value
     }
 
@@ -284,21 +284,17 @@ impl CraneliftEmitter<'_> {
         self.ins().istore8(flags, dirty, at, -(CARDS_BELOW_BASE as i32));
     }
 
-    /// The address of an element; out of bounds it is null, so that the access faults.
-    fn element_address(&mut self, access: &ElementAccess, array: Value, index: Value) -> Value {
+    /// The place of an element's array plus the element's distance from the array's first, once
+    /// the index has been checked. It is computed in 32 bits: also while the processor only
+    /// speculates, an access cannot leave the heap of the store.
+    fn element_place(&mut self, access: &ElementAccess, array: Value, index: Value) -> Value {
         let length = self.emit_load_field(&access.length, false, array);
         let is_outside = self.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
-        let wide = self.ins().uextend(types::I64, index);
-        let distance = self.ins().ishl_imm_u(wide, i64::from(access.slot.bytes_log2()));
-        let base = self.heap_base();
-        let start = self.ins().iadd(base, array);
-        if !self.tuning.spectre_checks {
-            self.ins().trapnz(is_outside, code(TrapCode::ArrayOutOfBounds));
-            return self.ins().iadd(start, distance);
-        }
-        let at = self.ins().iadd(start, distance);
-        let null = self.ins().iconst(POINTER, 0);
-        self.ins().select_spectre_guard(is_outside, null, at)
+        self.ins().trapnz(is_outside, code(TrapCode::ArrayOutOfBounds));
+        let distance = self.ins().ishl_imm_u(index, i64::from(access.slot.bytes_log2()));
+        let start = self.ins().ireduce(types::I32, array);
+        let place = self.ins().iadd(start, distance);
+        self.ins().uextend(types::I64, place)
     }
 
     pub(super) fn emit_load_element(
@@ -308,9 +304,10 @@ impl CraneliftEmitter<'_> {
         array: Value,
         index: Value,
     ) -> Value {
-        let at = self.element_address(access, array, index);
-        let flags = self.regions.faulting_object(TrapCode::ArrayOutOfBounds);
-        self.load_slot(access.slot, signed, flags, at, ELEMENTS as i32)
+        let place = self.element_place(access, array, index);
+        let base = self.heap_base();
+        let at = self.ins().iadd(base, place);
+        self.load_slot(access.slot, signed, self.regions.object, at, ELEMENTS as i32)
     }
 
     pub(super) fn emit_store_element(
@@ -320,15 +317,12 @@ impl CraneliftEmitter<'_> {
         index: Value,
         value: Value,
     ) {
-        let at = self.element_address(access, array, index);
-        let flags = self.regions.faulting_object(TrapCode::ArrayOutOfBounds);
-        self.store_slot(access.slot, flags, at, ELEMENTS as i32, value);
-        if access.barrier == Barrier::Card {
-            // The card of the element, not of the array: large arrays are scanned card by card.
-            let base = self.heap_base();
-            let place = self.ins().isub(at, base);
-            let place = self.ins().iadd_imm_s(place, i64::from(ELEMENTS));
-            self.tell_collector(access.barrier, place);
-        }
+        let place = self.element_place(access, array, index);
+        let base = self.heap_base();
+        let at = self.ins().iadd(base, place);
+        self.store_slot(access.slot, self.regions.object, at, ELEMENTS as i32, value);
+        // The card of the element, not of the array: large arrays are scanned card by card.
+        let place = self.ins().iadd_imm_s(place, i64::from(ELEMENTS));
+        self.tell_collector(access.barrier, place);
     }
 }
