@@ -262,6 +262,15 @@ pub trait Emitter {
         index: Self::Value,
         value: Self::Value,
     );
+    /// Copies elements that are no traced references between two arrays, or within one.
+    fn copy_elements(
+        &mut self,
+        to: &ElementAccess,
+        dst: (Self::Value, Self::Value),
+        from: &ElementAccess,
+        src: (Self::Value, Self::Value),
+        length: Self::Value,
+    );
     /// Whether a reference is of a type, as i32.
     fn ref_test(&mut self, plan: &CastPlan, value: Self::Value) -> Self::Value;
     /// Traps unless a reference is of a type.

@@ -407,6 +407,21 @@ impl Emitter for TextEmitter {
         ));
     }
 
+    fn copy_elements(
+        &mut self,
+        to: &ElementAccess,
+        dst: (Value, Value),
+        _from: &ElementAccess,
+        src: (Value, Value),
+        length: Value,
+    ) {
+        let (slot, length) = (to.slot, length.0);
+        let (to, at, from, start) = (dst.0.0, dst.1.0, src.0.0, src.1.0);
+        self.line(format_args!(
+            "elements v{to} [v{at}..] {slot:?} = v{from} [v{start}..] times v{length}"
+        ));
+    }
+
     fn ref_test(&mut self, plan: &CastPlan, value: Value) -> Value {
         self.define(format_args!("is v{} {}", value.0, cast(plan)))
     }

@@ -236,3 +236,10 @@ pub(crate) fn table_references(table: &mut TableStorage) -> &mut [u64] {
     // SAFETY: such a table holds so many 64-bit references, and is borrowed exclusively.
     unsafe { std::slice::from_raw_parts_mut(base, len) }
 }
+
+/// Copies bytes that machine code has checked, between two arrays or within one.
+pub(crate) fn move_bytes(to: u64, from: u64, bytes: u64) {
+    // SAFETY: machine code passes addresses of elements of live arrays, and has compared both ends
+    // with the arrays' lengths; `copy` allows overlap.
+    unsafe { std::ptr::copy(from as *const u8, to as *mut u8, bytes as usize) }
+}

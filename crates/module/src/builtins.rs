@@ -75,6 +75,8 @@ macro_rules! for_each_builtin {
             array_fill(array: ref, index: i32, low: i64, high: i64, length: i32);
             /// `array.copy`; both arrays may be one.
             array_copy(to: ref, to_index: i32, from: ref, from_index: i32, length: i32);
+            /// Copies bytes between two places of the collected heap, which may overlap.
+            move_bytes(to: ptr, from: ptr, bytes: i64);
             /// `array.init_data`.
             array_init_data(array: ref, index: i32, data: i32, start: i32, length: i32);
             /// `array.init_elem`.
@@ -142,6 +144,7 @@ const QUIET: &[Builtin] = &[
     Builtin::ref_func,
     Builtin::array_fill,
     Builtin::array_copy,
+    Builtin::move_bytes,
     Builtin::array_init_data,
     Builtin::array_init_elem,
     Builtin::is_subtype,

@@ -12,6 +12,7 @@ mod call;
 mod cast;
 mod control;
 mod convert;
+mod elements;
 mod float;
 mod global;
 mod heap;
@@ -461,6 +462,17 @@ impl Emitter for CraneliftEmitter<'_> {
 
     fn store_element(&mut self, access: &ElementAccess, array: Value, index: Value, value: Value) {
         self.emit_store_element(access, array, index, value);
+    }
+
+    fn copy_elements(
+        &mut self,
+        to: &ElementAccess,
+        dst: (Value, Value),
+        from: &ElementAccess,
+        src: (Value, Value),
+        length: Value,
+    ) {
+        self.emit_copy_elements(to, dst, from, src, length);
     }
 
     fn ref_test(&mut self, plan: &CastPlan, value: Value) -> Value {

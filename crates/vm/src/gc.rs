@@ -548,8 +548,11 @@ impl Heap {
         self.stats.full_collections += 1;
         self.stats.live_bytes = u64::from(self.old_used());
         self.sizing.after_full(self.stats.live_bytes);
-        let kept = self.old_used() + KEPT_BYTES.max(self.old_used() / 8);
-        self.spaces.shrink(Part::Old, kept);
+        // What is used up before all is collected again is not worth giving back: the system would
+        // have to clear it anew.
+        let kept = self.sizing.budget_bytes().max(KEPT_BYTES.into());
+        let kept = (u64::from(self.old_used()) + kept).min(u64::from(u32::MAX));
+        self.spaces.shrink(Part::Old, kept as u32);
     }
 
     fn poison(&mut self, range: &Range<u32>) {

@@ -238,12 +238,8 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 let (low, high) = self.halves(slot, value);
                 self.entry(Builtin::array_fill, &[array, index, low, high, length], offset);
             }
-            O::ArrayCopy { .. } => {
-                let [from, from_index, length] = self.pop3();
-                let to_index = self.pop();
-                let to = self.pop();
-                let args = [to, to_index, from, from_index, length];
-                self.entry(Builtin::array_copy, &args, offset);
+            O::ArrayCopy { array_type_index_dst, array_type_index_src } => {
+                self.array_copy(array_type_index_dst, array_type_index_src, offset);
             }
             O::ArrayInitData { array_data_index: segment, .. } => {
                 self.array_init(Builtin::array_init_data, segment, offset);
@@ -254,6 +250,23 @@ impl<E: Emitter> Translator<'_, '_, E> {
             _ => return false,
         }
         true
+    }
+
+    /// The collector hears of copied references from the runtime.
+    fn array_copy(&mut self, to_type: u32, from_type: u32, offset: u64) {
+        let [from, from_index, length] = self.pop3();
+        let to_index = self.pop();
+        let to = self.pop();
+        let to_access = ElementAccess::new(self.unit, TypeIndex(to_type), true);
+        let from_access = ElementAccess::new(self.unit, TypeIndex(from_type), true);
+        if to_access.slot == Slot::Ref {
+            let args = [to, to_index, from, from_index, length];
+            self.entry(Builtin::array_copy, &args, offset);
+            return;
+        }
+        self.mark(offset);
+        let (dst, src) = ((to, to_index), (from, from_index));
+        self.emitter.copy_elements(&to_access, dst, &from_access, src, length);
     }
 
     fn array_from_segment(&mut self, entry: Builtin, ty: u32, segment: u32, offset: u64) {

@@ -5,6 +5,7 @@
 use super::Result;
 use crate::heap::Held;
 use crate::instance::create::elem_value;
+use crate::raw;
 use crate::store::{InstanceId, StoreInner};
 use selkie_module::{DataIndex, ElemIndex, ElemItems, TrapCode, TypeId, TypeIndex};
 
@@ -177,6 +178,17 @@ pub(crate) fn array_copy(
     not_null(to)?;
     not_null(from)?;
     store.objects()?.array_copy(to as u32, to_index, from as u32, from_index, length)
+}
+
+pub(crate) fn move_bytes(
+    _: &mut StoreInner,
+    _: InstanceId,
+    to: u64,
+    from: u64,
+    bytes: u64,
+) -> Result<()> {
+    raw::move_bytes(to, from, bytes);
+    Ok(())
 }
 
 pub(crate) fn array_init_data(

@@ -84,9 +84,13 @@ impl Sizing {
 
     /// Whether the old space has grown so much that all should be collected.
     pub(super) fn wants_full(&self, old_bytes: u64) -> bool {
+        old_bytes.saturating_sub(self.live_bytes) > self.budget_bytes()
+    }
+
+    /// By how much the old space may grow before all is collected.
+    pub(super) fn budget_bytes(&self) -> u64 {
         let room = self.limit_bytes.saturating_sub(self.live_bytes) / 2;
-        let budget = self.live_bytes.max(BUDGET_MIN_BYTES).min(room);
-        old_bytes.saturating_sub(self.live_bytes) > budget
+        self.live_bytes.max(BUDGET_MIN_BYTES).min(room)
     }
 }
 
