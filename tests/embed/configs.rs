@@ -45,10 +45,13 @@ fn what_is_not_enabled_is_refused_with_the_flag_that_enables_it() {
 
 #[test]
 fn a_proposal_that_cannot_be_compiled_yet_is_refused_by_name() {
-    let text = "(module (type $s (struct)) (func (result (ref $s)) struct.new $s))";
-    let error = Module::new(&Engine::default(), text).unwrap_err();
+    let text = "(module (type $f (func)) (type $c (cont $f))
+        (func (param (ref $f)) (result (ref $c)) (cont.new $c (local.get 0))))";
+    let mut config = Config::new();
+    config.wasm_stack_switching(true);
+    let error = Module::new(&Engine::new(&config).unwrap(), text).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("garbage collection"), "{error}");
+    assert!(error.to_string().contains("stack switching"), "{error}");
 }
 
 #[test]

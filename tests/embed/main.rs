@@ -12,7 +12,10 @@ mod items;
 mod linkers;
 mod modules;
 mod process_signals;
+mod refs;
+mod roots;
 mod threads;
+mod types;
 
 use selkie::{Engine, Instance, Module, Store};
 

@@ -8,7 +8,7 @@ use crate::raw;
 use crate::store::StoreInner;
 use selkie_module::heap::{MAX_BYTES, ObjectKind, ObjectLayout};
 use selkie_module::{TrapCode, TypeId};
-use selkie_vm::{Collection, Heap, HeapConfig, Roots, TableKind, VMAllocation};
+use selkie_vm::{Collection, GcStats, Heap, HeapConfig, Roots, TableKind, VMAllocation};
 
 /// A value on its way into an object.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,6 +80,7 @@ impl StoreInner {
         let done = work(&mut heap, &mut window, &mut raw::StoreRoots::new(self));
         self.runtime.vm.gc = window;
         self.heap = Some(heap);
+        self.host_data.drop_dead();
         done
     }
 
@@ -103,6 +104,11 @@ impl StoreInner {
         let _ = self.with_heap(collect);
     }
 
+    /// What the heap has done and has.
+    pub(crate) fn gc_stats(&self) -> GcStats {
+        self.heap.as_deref().map_or_else(GcStats::default, |heap| heap.stats(&self.runtime.vm.gc))
+    }
+
     /// A host object for a place in the list of external references.
     pub(crate) fn new_handle(&mut self, ty: TypeId, place: u32) -> Result<u64, TrapCode> {
         let made =
@@ -116,13 +122,18 @@ impl StoreInner {
         ty: TypeId,
         layout: &ObjectLayout,
     ) -> Result<u64, TrapCode> {
-        let made = self.with_heap(|heap, window, roots| heap.alloc_struct(window, ty, roots))?;
+        let made = self.alloc_struct(ty)?;
         let values = self.take_held(layout.fields.len());
         let heap = self.objects()?;
         for ((at, slot), value) in layout.fields.iter().zip(values) {
             heap.store(made, *at, *slot, value.bits())?;
         }
         Ok(made.into())
+    }
+
+    /// A struct of zeros.
+    pub(crate) fn alloc_struct(&mut self, ty: TypeId) -> Result<u32, TrapCode> {
+        self.with_heap(|heap, window, roots| heap.alloc_struct(window, ty, roots))
     }
 
     /// An array of the values held last.
@@ -164,7 +175,7 @@ impl StoreInner {
         for held in self.held.iter_mut().filter(|held| held.is_traced) {
             see(&mut held.halves[..1]);
         }
-        self.roots.each_root(&mut |root| see(std::slice::from_mut(root)));
+        self.roots.each_root(see);
         for instance in &mut self.instances {
             for global in &instance.module.traced_globals {
                 let at = instance.context.at(instance.module.layout.global(*global));
@@ -187,7 +198,7 @@ impl StoreInner {
     /// Hears that nobody can reach an object any longer that stood for something of the store's.
     pub(crate) fn object_died(&mut self, kind: ObjectKind, place: u32) {
         if kind == ObjectKind::Host {
-            self.host_data.remove(place);
+            self.host_data.died(place);
         }
     }
 }

@@ -63,8 +63,8 @@ pub use linker::{InstancePre, Linker};
 pub use memory::{Memory, SharedMemory};
 pub use module::Module;
 pub use refs::{
-    AnyRef, ArrayRef, ContRef, EqRef, ExnRef, ExternRef, GcRef, I31, NoCont, NoExn, NoExtern,
-    NoFunc, NoneRef, StructRef,
+    AnyRef, ArrayRef, ArrayRefPre, ContRef, EqRef, ExnRef, ExternRef, GcRef, I31, NoCont, NoExn,
+    NoExtern, NoFunc, NoneRef, StructRef, StructRefPre,
 };
 pub use roots::{OwnedRooted, RootScope, Rooted, RootedGcRef};
 pub use selkie_compile::{CompileError, Tuning};
@@ -85,7 +85,7 @@ pub use selkie_compile::{CompileError, Tuning};
 pub use selkie_module::TrapCode as Trap;
 pub use selkie_module::features::Feature;
 pub use selkie_module::{DecodeError, Features};
-pub use selkie_vm::ResourceError;
+pub use selkie_vm::{GcStats, ResourceError};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use types::{

@@ -69,6 +69,12 @@ pub enum LimitExceeded {
         /// [`StoreLimits::table_elements`].
         limit_elements: u64,
     },
+    /// An object that the host makes in the collected heap.
+    Heap {
+        /// [`StoreLimits::gc_heap_bytes`], or what the heap can have at most. The system may have
+        /// had less.
+        limit_bytes: u64,
+    },
 }
 
 impl fmt::Display for LimitExceeded {
@@ -81,6 +87,10 @@ impl fmt::Display for LimitExceeded {
             LimitExceeded::Table { elements, limit_elements } => write!(
                 f,
                 "a table of {elements} elements exceeds the store's limit of {limit_elements} elements"
+            ),
+            LimitExceeded::Heap { limit_bytes } => write!(
+                f,
+                "the collected heap has no room for another object; its limit is {limit_bytes} bytes"
             ),
         }
     }

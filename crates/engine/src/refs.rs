@@ -5,14 +5,20 @@
 //! told apart by the type that they begin with, never by what a handle claims.
 
 mod any;
+mod arrays;
 mod casts;
 mod externs;
+mod host_data;
 mod i31;
+pub(crate) mod objects;
+mod structs;
 
 pub use any::{AnyRef, EqRef};
+pub use arrays::ArrayRefPre;
 pub use externs::ExternRef;
-pub(crate) use externs::HostData;
+pub(crate) use host_data::HostData;
 pub use i31::I31;
+pub use structs::StructRefPre;
 
 use crate::raw;
 use crate::roots::{OwnedRooted, Root, Rooted};
@@ -192,11 +198,5 @@ impl StoreInner {
             TypeId::HOST => HeapType::Any,
             id => HeapType::from_raw(&self.engine, RawHeapType::Concrete(TypeRef::Engine(id))),
         }
-    }
-
-    /// The type that an object begins with.
-    pub(crate) fn object_type(&self, raw: u64) -> TypeId {
-        let heap = self.heap.as_deref();
-        heap.and_then(|heap| heap.type_of(raw as u32)).unwrap_or(TypeId::HOST)
     }
 }

@@ -12,8 +12,7 @@ use crate::memory::MemoryEntry;
 use crate::refs::HostData;
 use crate::roots::RootSet;
 use crate::table::TableEntry;
-use selkie_vm::Heap;
-use selkie_vm::{StoreRuntime, VMFuncRef, VMGlobal, VMHostContext};
+use selkie_vm::{Collection, GcStats, Heap, StoreRuntime, VMFuncRef, VMGlobal, VMHostContext};
 use std::marker::PhantomData;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -177,6 +176,29 @@ impl<T> Store<T> {
         &self.contents.inner.engine
     }
 
+    /// Collects: objects that neither the host holds nor anything in the store leads to are gone
+    /// afterwards, and data of the host's that only they referred to is dropped.
+    ///
+    /// ```
+    /// use selkie_engine::{Engine, ExternRef, RootScope, Store};
+    /// use std::sync::Arc;
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// let data = Arc::new("data");
+    /// ExternRef::new(&mut RootScope::new(&mut store), data.clone())?;
+    /// store.gc();
+    /// assert_eq!(Arc::strong_count(&data), 1);
+    /// assert_eq!(store.gc_stats().full_collections, 1);
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
+    pub fn gc(&mut self) {
+        self.contents.inner.collect(Collection::Full);
+    }
+
+    /// What the collected heap has done and has; all zero while there is none.
+    pub fn gc_stats(&self) -> GcStats {
+        self.contents.inner.gc_stats()
+    }
+
     /// Sets what the store's instances may use, from now on.
     pub fn set_limits(&mut self, limits: StoreLimits) {
         self.contents.inner.limits = limits;
@@ -218,6 +240,16 @@ impl<'a, T> StoreContextMut<'a, T> {
     /// The store's engine.
     pub fn engine(&self) -> &Engine {
         &self.contents.inner.engine
+    }
+
+    /// As [`Store::gc`].
+    pub fn gc(&mut self) {
+        self.contents.inner.collect(Collection::Full);
+    }
+
+    /// As [`Store::gc_stats`].
+    pub fn gc_stats(&self) -> GcStats {
+        self.contents.inner.gc_stats()
     }
 
     pub(crate) fn inner(&mut self) -> &mut StoreInner {

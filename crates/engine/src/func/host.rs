@@ -113,6 +113,11 @@ impl<T> Caller<'_, T> {
         self.store.engine()
     }
 
+    /// As [`Store::gc`](crate::Store::gc).
+    pub fn gc(&mut self) {
+        self.store.gc();
+    }
+
     /// An export of the instance that imported the function; `None` also when the host called.
     pub fn get_export(&mut self, name: &str) -> Option<Extern> {
         let instance = self.instance?;

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::roots::Rooted;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreInner};
 use selkie_module::TypeId;
-use selkie_module::heap::ObjectKind;
+use selkie_vm::Collection;
 use std::any::Any;
 
 reference_types! {
@@ -24,32 +24,6 @@ reference_types! {
     ExternRef: Extern;
 }
 
-/// The data behind external references, by the index that their objects hold.
-#[derive(Default)]
-pub(crate) struct HostData {
-    data: Vec<Option<Box<dyn Any + Send + Sync>>>,
-    free: Vec<u32>,
-}
-
-impl HostData {
-    fn add(&mut self, data: Box<dyn Any + Send + Sync>) -> u32 {
-        if let Some(index) = self.free.pop() {
-            self.data[index as usize] = Some(data);
-            return index;
-        }
-        self.data.push(Some(data));
-        (self.data.len() - 1) as u32
-    }
-
-    /// Drops the data at a place, which may be used again.
-    pub(crate) fn remove(&mut self, place: u32) {
-        if let Some(data) = self.data.get_mut(place as usize).and_then(Option::take) {
-            self.free.push(place);
-            drop(data);
-        }
-    }
-}
-
 impl ExternRef {
     /// A reference to `data`, which is dropped when nobody can reach it any more, or with its
     /// store.
@@ -62,13 +36,17 @@ impl ExternRef {
     ) -> Result<Rooted<ExternRef>> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
-        inner.ensure_heap()?;
-        let place = inner.host_data.add(Box::new(data));
-        match inner.new_handle(TypeId::HOST, place) {
-            Ok(raw) => Ok(inner.root(raw)),
-            Err(trap) => {
-                inner.host_data.remove(place);
-                Err(trap.into())
+        if inner.host_data.is_due() {
+            inner.collect(Collection::Full);
+            inner.host_data.collected();
+        }
+        let place = inner.host_data.add(Box::new(data))?;
+        match inner.make_object(|store| store.new_handle(TypeId::HOST, place)) {
+            Ok(made) => Ok(inner.root(made)),
+            Err(error) => {
+                inner.host_data.died(place);
+                inner.host_data.drop_dead();
+                Err(error)
             }
         }
     }
@@ -95,9 +73,8 @@ impl ExternRef {
         store: impl Into<StoreContext<'a, T>>,
     ) -> Result<Option<&'a (dyn Any + Send + Sync)>> {
         let inner = store.into().inner();
-        let index = inner.host_index(inner.raw_of(self.root())?);
-        let data = index.and_then(|index| inner.host_data.data.get(index)?.as_deref());
-        Ok(data)
+        let place = inner.host_place(inner.raw_of(self.root())?)?;
+        Ok(place.and_then(|place| inner.host_data.get(place)))
     }
 
     /// The host's data, to change it; `None` for a converted reference.
@@ -109,17 +86,17 @@ impl ExternRef {
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> Result<Option<&'a mut (dyn Any + Send + Sync)>> {
         let inner = store.into().into_inner();
-        let index = inner.host_index(inner.raw_of(self.root())?);
-        let data = index.and_then(|index| inner.host_data.data.get_mut(index)?.as_deref_mut());
-        Ok(data)
+        let place = inner.host_place(inner.raw_of(self.root())?)?;
+        Ok(place.and_then(|place| inner.host_data.get_mut(place)))
     }
 }
 
 impl StoreInner {
     /// The place of the data that a reference refers to, if it refers to data of the host's.
-    fn host_index(&self, raw: u64) -> Option<usize> {
-        let heap = self.heap.as_deref()?;
-        let is_host = heap.kind_of(raw as u32) == Some(ObjectKind::Host);
-        is_host.then(|| heap.place_of(raw as u32).ok())?.map(|place| place as usize)
+    fn host_place(&self, raw: u64) -> Result<Option<u32>> {
+        if self.object_type(raw) != TypeId::HOST {
+            return Ok(None);
+        }
+        Ok(Some(self.heap_of_objects()?.place_of(raw as u32)?))
     }
 }

@@ -17,32 +17,48 @@ const MIN_SWEEP: usize = 64;
 
 /// The references that the host holds.
 pub(crate) struct RootSet {
-    scoped: Vec<Scoped>,
-    owned: Vec<Owned>,
+    /// What scopes have rooted, innermost last.
+    scoped: Vec<u64>,
+    /// The generation of each place of `scoped`.
+    generations: Vec<u64>,
+    /// What the host owns; null in free places.
+    owned: Vec<u64>,
+    /// Who holds each place of `owned`.
+    holders: Vec<Holder>,
     /// Free places of `owned`.
     free: Vec<usize>,
-    /// Grows whenever a place is freed or an owned one is filled, so that no handle fits twice.
+    /// Grows whenever places are popped or an owned one is filled, so that no handle fits twice.
     generation: u64,
     /// Length of `owned` at which it is swept before it grows.
     sweep_at: usize,
 }
 
-struct Scoped {
-    raw: u64,
-    generation: u64,
-}
-
-struct Owned {
-    raw: u64,
+struct Holder {
     generation: u64,
     /// Dead when no handle is left.
     handles: Weak<()>,
 }
 
+impl Holder {
+    /// Of a free place. No handle is of generation 0.
+    const NONE: Holder = Holder { generation: 0, handles: Weak::new() };
+
+    fn is_gone(&self) -> bool {
+        self.handles.strong_count() == 0
+    }
+}
+
 impl Default for RootSet {
     fn default() -> RootSet {
-        let (scoped, owned, free) = (Vec::new(), Vec::new(), Vec::new());
-        RootSet { scoped, owned, free, generation: 1, sweep_at: MIN_SWEEP }
+        RootSet {
+            scoped: Vec::new(),
+            generations: Vec::new(),
+            owned: Vec::new(),
+            holders: Vec::new(),
+            free: Vec::new(),
+            generation: 1,
+            sweep_at: MIN_SWEEP,
+        }
     }
 }
 
@@ -57,26 +73,28 @@ impl RootSet {
     #[inline(always)]
     pub(crate) fn exit(&mut self, scope: usize) {
         if self.scoped.len() > scope {
-            self.drop_scoped(scope);
+            self.pop(scope);
         }
     }
 
     #[cold]
-    fn drop_scoped(&mut self, scope: usize) {
+    fn pop(&mut self, scope: usize) {
         self.scoped.truncate(scope);
+        self.generations.truncate(scope);
         self.generation += 1;
     }
 
     /// Makes room for so many references.
     pub(crate) fn reserve(&mut self, count: usize) {
         self.scoped.reserve(count);
+        self.generations.reserve(count);
     }
 
     /// Roots a reference in the innermost scope.
     pub(crate) fn push(&mut self, store: StoreId, raw: u64) -> Root {
-        let generation = self.generation;
-        self.scoped.push(Scoped { raw, generation });
-        Root { store, generation, place: self.scoped.len() - 1 }
+        self.scoped.push(raw);
+        self.generations.push(self.generation);
+        Root { store, generation: self.generation, place: self.scoped.len() - 1 }
     }
 
     /// Roots a reference until all clones of the answered token are gone.
@@ -84,65 +102,59 @@ impl RootSet {
         if self.free.is_empty() && self.owned.len() >= self.sweep_at {
             self.sweep();
         }
-        self.generation += 1;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.owned.push(0);
+            self.holders.push(Holder::NONE);
+            self.owned.len() - 1
+        });
         let token = Arc::new(());
+        self.generation += 1;
         let generation = self.generation;
-        let owned = Owned { raw, generation, handles: Arc::downgrade(&token) };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.owned[place] = owned;
-                place
-            }
-            None => {
-                self.owned.push(owned);
-                self.owned.len() - 1
-            }
-        };
+        self.owned[place] = raw;
+        self.holders[place] = Holder { generation, handles: Arc::downgrade(&token) };
         (Root { store, generation, place: place | OWNED }, token)
     }
 
     /// The reference of a handle whose store is this one's.
+    ///
+    /// # Errors
+    /// Its scope has ended, or its owner is gone.
     pub(crate) fn get(&self, root: Root) -> Result<u64> {
-        let found = if root.place & OWNED == 0 {
-            self.scoped.get(root.place).map(|at| (at.raw, at.generation))
+        let Root { place, generation, .. } = root;
+        let found = if place & OWNED == 0 {
+            let is_here = self.generations.get(place) == Some(&generation);
+            is_here.then(|| self.scoped[place])
         } else {
-            let owned = self.owned.get(root.place & !OWNED);
-            let owned = owned.filter(|at| at.handles.strong_count() > 0);
-            owned.map(|at| (at.raw, at.generation))
+            let place = place & !OWNED;
+            let holder = self.holders.get(place);
+            let is_here = holder.is_some_and(|h| h.generation == generation && !h.is_gone());
+            is_here.then(|| self.owned[place])
         };
-        match found {
-            Some((raw, generation)) if generation == root.generation => Ok(raw),
-            _ => Err(gone()),
-        }
+        found.ok_or_else(gone)
     }
 
     /// Shows every reference, to be read and rewritten.
-    pub(crate) fn each_root(&mut self, see: &mut dyn FnMut(&mut u64)) {
+    pub(crate) fn each_root(&mut self, see: &mut dyn FnMut(&mut [u64])) {
         self.sweep();
-        self.scoped.iter_mut().for_each(|root| see(&mut root.raw));
-        self.owned.iter_mut().for_each(|root| see(&mut root.raw));
+        see(&mut self.scoped);
+        see(&mut self.owned);
     }
 
-    /// Frees the places that no handle names any more. What a free place holds is null.
+    /// Frees the places that no handle names any more.
     fn sweep(&mut self) {
-        for (place, owned) in self.owned.iter_mut().enumerate() {
-            if owned.generation != 0 && owned.handles.strong_count() == 0 {
-                *owned = Owned { raw: 0, generation: 0, handles: Weak::new() };
+        for (place, holder) in self.holders.iter_mut().enumerate() {
+            if holder.generation != 0 && holder.is_gone() {
+                *holder = Holder::NONE;
+                self.owned[place] = 0;
                 self.free.push(place);
             }
         }
-        // The list shrinks where its end is free.
-        let used = self.owned.iter().rposition(|owned| owned.generation != 0);
-        self.owned.truncate(used.map_or(0, |last| last + 1));
-        let len = self.owned.len();
+        let used = self.holders.iter().rposition(|holder| holder.generation != 0);
+        let len = used.map_or(0, |last| last + 1);
+        self.owned.truncate(len);
+        self.holders.truncate(len);
         self.free.retain(|place| *place < len);
-        let live = len - self.free.len();
-        self.sweep_at = (2 * live).max(MIN_SWEEP);
-    }
-
-    #[cfg(test)]
-    fn places(&self) -> usize {
-        self.owned.len()
+        self.sweep_at = (2 * (len - self.free.len())).max(MIN_SWEEP);
     }
 }
 
@@ -191,32 +203,45 @@ mod tests {
         let (kept, _token) = roots.own(STORE, 8);
         for i in 0..100_000 {
             let (root, token) = roots.own(STORE, 16);
-            assert_eq!(roots.get(root).ok(), Some(16), "{i}");
+            let clone = token.clone();
             drop(token);
+            assert_eq!(roots.get(root).ok(), Some(16), "{i}");
+            drop(clone);
             assert!(roots.get(root).is_err());
         }
-        assert!(roots.places() <= 2 * MIN_SWEEP, "{}", roots.places());
+        assert!(roots.owned.len() <= 2 * MIN_SWEEP, "{}", roots.owned.len());
         assert_eq!(roots.get(kept).ok(), Some(8));
+    }
+
+    #[test]
+    fn the_list_of_owned_references_grows_with_those_that_live() {
+        let mut roots = RootSet::default();
+        let held: Vec<_> = (0..10_000).map(|i| roots.own(STORE, i << 3)).collect();
+        let alive = held.iter().all(|(root, _)| roots.get(*root).is_ok());
+        assert!(alive && roots.owned.len() == 10_000);
+        for (i, (root, token)) in held.into_iter().enumerate() {
+            assert_eq!(roots.get(root).ok(), Some((i as u64) << 3));
+            drop(token);
+        }
+        roots.each_root(&mut |_| ());
+        assert_eq!((roots.owned.len(), roots.free.len()), (0, 0));
     }
 
     #[test]
     fn collections_see_what_is_held_and_move_it() {
         let mut roots = RootSet::default();
         let scoped = roots.push(STORE, 8);
-        let (owned, token) = roots.own(STORE, 16);
         let (dead, dropped) = roots.own(STORE, 24);
+        let (owned, _token) = roots.own(STORE, 16);
         drop(dropped);
         let mut seen = Vec::new();
-        roots.each_root(&mut |raw| {
-            seen.push(*raw);
-            *raw += 100;
+        roots.each_root(&mut |references| {
+            seen.extend_from_slice(references);
+            references.iter_mut().filter(|raw| **raw != 0).for_each(|raw| *raw += 100);
         });
-        assert_eq!(seen, [8, 16]);
+        assert_eq!(seen, [8, 0, 16]);
         assert_eq!(roots.get(scoped).ok(), Some(108));
         assert_eq!(roots.get(owned).ok(), Some(116));
         assert!(roots.get(dead).is_err());
-        drop(token);
-        roots.each_root(&mut |_| ());
-        assert_eq!(roots.places(), 0);
     }
 }

@@ -58,6 +58,10 @@ impl Defined {
         Ok(Defined::from_id(engine, id))
     }
 
+    pub(crate) fn id(&self) -> TypeId {
+        self.id
+    }
+
     pub(crate) fn composite(&self) -> &CompositeType {
         &self.ty.composite
     }
