@@ -61,7 +61,31 @@ const CALLS: &[&str] = &[
     "unwind",
 ];
 
+/// Scripts about references to objects, for which the collector is made to work hard.
+const OBJECTS: &[&str] = &[
+    "array",
+    "br_on_",
+    "extern",
+    "global",
+    "i31",
+    "instance",
+    "ref_",
+    "return_call_ref",
+    "struct",
+    "table",
+    "throw",
+    "try_table",
+    "type-",
+];
+
 const VARIATIONS: &[Variation] = &[
+    Variation {
+        name: "gc-stress=on",
+        scripts: OBJECTS,
+        configure: |config| {
+            config.gc_stress(true);
+        },
+    },
     Variation {
         name: "guard-pages=off",
         scripts: MEMORY,
