@@ -117,7 +117,7 @@ fn supertypes_that_do_not_fit_are_refused() {
         let (sup, sub) = (std::slice::from_ref(sup), std::slice::from_ref(sub));
         let error = below(&open(sup), sub).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{sup:?} {sub:?}: {error}");
-        assert_eq!(sub[0].matches(&sup[0]), false);
+        assert!(!sub[0].matches(&sup[0]));
     }
     below(&open(std::slice::from_ref(&any)), &[]).unwrap_err();
     let last = StructType::new(&engine, []).unwrap();

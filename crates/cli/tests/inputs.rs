@@ -162,17 +162,19 @@ fn missing_imports_are_explained() {
 fn what_is_only_validated_does_not_pretend_to_run() {
     let place = Place::new("inputs-validated");
     place.file(
-        "gc.wat",
-        r#"(module (type $s (struct))
-        (func (export "_start") (drop (struct.new $s))))"#,
+        "cont.wat",
+        r#"(module (type $f (func)) (type $c (cont $f)) (elem declare func $g) (func $g)
+        (func (export "_start") (drop (cont.new $c (ref.func $g)))))"#,
     );
-    place.run(&["validate", "gc.wat"]).ok();
-    let done = place.run(&["gc.wat"]).fails(1, "`struct.new` (garbage collection)");
+    let on = ["-W", "stack-switching"];
+    place.run(&["validate", on[0], on[1], "cont.wat"]).ok();
+    let done = place.run(&[on[0], on[1], "cont.wat"]).fails(1, "`cont.new` (stack switching)");
     assert!(done.err.contains("does not run yet"), "{done:?}");
-    assert!(place.run(&["inspect", "gc.wat"]).ok().contains("gc (validated, not yet run)"));
+    let inspected = place.run(&["inspect", on[0], on[1], "cont.wat"]).ok();
+    assert!(inspected.contains("stack-switching (validated, not yet run)"), "{inspected}");
     let help = place.run(&["-W", "help"]).ok();
     let line = |name: &str| help.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
-    assert!(line("exceptions ").ends_with("(validated, not yet run)"), "{help}");
+    assert!(line("stack-switching ").ends_with("(validated, not yet run)"), "{help}");
     assert!(line("simd ").ends_with("(default on)"), "{help}");
 }
 
