@@ -7,6 +7,7 @@
 use selkie::Config;
 use selkie_cli::wast::WastRunner;
 use selkie_tests::harness::{self, Case};
+use selkie_tests::legacy;
 use selkie_tests::proposals;
 use selkie_tests::scripts::{self, Script};
 use std::process::ExitCode;
@@ -168,6 +169,8 @@ fn trial(name: String, script: Script, configure: fn(&mut Config)) -> Case {
         configure(&mut config);
         let runner = WastRunner::new(&config).map_err(|e| e.to_string())?;
         let file = format!("{}.wast", script.name);
-        runner.run_file(&file, &script.text).map(drop).map_err(|e| e.to_string())
+        let is_legacy = script.folder == "shared/legacy" || script.name.starts_with("legacy");
+        let text = if is_legacy { legacy::assembled(&script.text)? } else { script.text };
+        runner.run_file(&file, &text).map(drop).map_err(|e| e.to_string())
     })
 }

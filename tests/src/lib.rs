@@ -8,6 +8,7 @@ pub mod binary;
 pub mod expected;
 pub mod guest;
 pub mod harness;
+pub mod legacy;
 pub mod packages;
 pub mod proposals;
 pub mod scratch;

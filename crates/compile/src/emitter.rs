@@ -10,6 +10,7 @@ use crate::memory_ops::{Atomic, Load, Store};
 use crate::ops::Numeric;
 use crate::plan::{
     CastPlan, ElementAccess, FieldAccess, GlobalAccess, MemoryAccess, MemoryPlan, TableAccess,
+    TagAccess,
 };
 use selkie_module::builtins::Builtin;
 use selkie_module::heap::Slot;
@@ -289,14 +290,19 @@ pub trait Emitter {
     fn widen(&mut self, value: Self::Value, index: IndexType) -> Self::Value;
     /// An i64 as an index: the reverse of [`Emitter::widen`], dropping high bits.
     fn narrow(&mut self, value: Self::Value, index: IndexType) -> Self::Value;
+    /// The id of a tag, as i32.
+    fn tag_id(&mut self, tag: &TagAccess) -> Self::Value;
+
     /// Calls a runtime entry.
     fn builtin(&mut self, entry: Builtin, args: &[Self::Value]) -> Option<Self::Value>;
-    /// Calls; pushes the results.
+    /// Calls; pushes the results. A call that throws goes on at `on_throw` with the exception, or
+    /// in the caller where there is no such label.
     fn call(
         &mut self,
         callee: &Callee<Self::Value>,
         ty: &FuncType,
         args: &[Self::Value],
+        on_throw: Option<Self::Label>,
         results: &mut Vec<Self::Value>,
     );
     /// Calls in place of this function's frame.

@@ -108,9 +108,7 @@ fn body_is_simple(function: &FunctionSource<'_>) -> wasmparser::Result<bool> {
             Operator::Loop { .. }
             | Operator::ReturnCall { .. }
             | Operator::ReturnCallIndirect { .. }
-            | Operator::ReturnCallRef { .. }
-            | Operator::TryTable { .. }
-            | Operator::Try { .. } => return Ok(false),
+            | Operator::ReturnCallRef { .. } => return Ok(false),
             _ => {}
         }
     }

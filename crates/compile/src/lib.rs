@@ -22,6 +22,8 @@ pub use emitter::{Callee, Const, Emitter, WideOp};
 pub use error::CompileError;
 pub use link::{LinkedCode, link};
 pub use ops::Numeric;
-pub use plan::{BoundsCheck, GlobalAccess, MemoryAccess, MemoryPlan, Place, TableAccess};
+pub use plan::{
+    BoundsCheck, GlobalAccess, MemoryAccess, MemoryPlan, Place, TableAccess, TagAccess,
+};
 pub use translate::Translator;
 pub use unit::{CompileUnit, Tuning};

@@ -7,7 +7,7 @@ mod access;
 mod memory;
 mod object;
 
-pub use access::{GlobalAccess, Place, TableAccess};
+pub use access::{GlobalAccess, Place, TableAccess, TagAccess};
 pub use memory::{BoundsCheck, MemoryAccess, MemoryPlan};
 pub use object::{
     Barrier, CastPlan, CastTarget, ElementAccess, FieldAccess, NullCheck, element_slot,

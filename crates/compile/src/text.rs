@@ -6,7 +6,7 @@ use crate::memory_ops::{Atomic, Load, Store};
 use crate::ops::Numeric;
 use crate::plan::{
     Barrier, BoundsCheck, CastPlan, CastTarget, ElementAccess, FieldAccess, GlobalAccess,
-    MemoryAccess, MemoryPlan, NullCheck, Place, TableAccess,
+    MemoryAccess, MemoryPlan, NullCheck, Place, TableAccess, TagAccess,
 };
 use selkie_module::builtins::Builtin;
 use selkie_module::heap::Slot;
@@ -466,11 +466,23 @@ impl Emitter for TextEmitter {
         Some(self.define(format_args!("{line}")))
     }
 
-    fn call(&mut self, to: &Callee<Value>, ty: &FuncType, args: &[Value], out: &mut Vec<Value>) {
+    fn tag_id(&mut self, tag: &TagAccess) -> Value {
+        self.define(format_args!("tag {} at {}", tag.tag.0, place(tag.place)))
+    }
+
+    fn call(
+        &mut self,
+        to: &Callee<Value>,
+        ty: &FuncType,
+        args: &[Value],
+        on_throw: Option<Label>,
+        out: &mut Vec<Value>,
+    ) {
         let first = out.len();
         out.extend(ty.results.iter().map(|_| self.new_value()));
         let results = list(&out[first..]);
-        self.line(format_args!("({results}) = call {} ({})", callee(to), list(args)));
+        let throws = on_throw.map_or(String::new(), |label| format!(" throws to L{}", label.0));
+        self.line(format_args!("({results}) = call {} ({}){throws}", callee(to), list(args)));
     }
 
     fn return_call(&mut self, to: &Callee<Value>, _ty: &FuncType, args: &[Value]) {

@@ -7,7 +7,9 @@
 
 mod calls;
 mod control;
+mod exceptions;
 mod heap;
+mod legacy;
 mod memory;
 mod operator;
 mod position;
@@ -20,6 +22,7 @@ use crate::error::CompileError;
 use crate::inline::InlinePlan;
 use crate::unit::CompileUnit;
 use control::Frame;
+use exceptions::Handler;
 use selkie_module::{DecodeError, DefinedFuncIndex, FuncType, FunctionSource, ValType};
 use wasmparser::{FuncToValidate, FuncValidatorAllocations};
 
@@ -33,6 +36,8 @@ pub struct Translator<'u, 'a, E: Emitter> {
     emitter: &'u mut E,
     stack: Vec<E::Value>,
     frames: Vec<Frame<E>>,
+    /// Where exceptions go, innermost last.
+    handlers: Vec<Handler<E>>,
     reachable: bool,
     bodies: Vec<Body<E>>,
     positions: Positions,
@@ -74,6 +79,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             emitter,
             stack: Vec::new(),
             frames: Vec::new(),
+            handlers: Vec::new(),
             reachable: true,
             bodies: Vec::new(),
             positions: Positions::default(),

@@ -1,6 +1,7 @@
 //! What the builtins do. Each row of `selkie_module::builtins` has its function here; arguments
 //! arrive as machine code passes them, references as addresses.
 
+use crate::entry::Stop;
 use crate::instance::create;
 use crate::memory::MemoryBody;
 use crate::raw;
@@ -256,4 +257,12 @@ pub(crate) fn is_subtype(
     wanted: u32,
 ) -> Result<u32> {
     Ok(store.engine.types().is_subtype(TypeId(found), TypeId(wanted)).into())
+}
+
+pub(crate) fn throw(
+    _: &mut StoreInner,
+    _: InstanceId,
+    exception: u64,
+) -> std::result::Result<(), Stop> {
+    Err(Stop::Throw(exception))
 }

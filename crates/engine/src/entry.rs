@@ -35,14 +35,31 @@ unsafe impl Send for crate::module::ModuleInner {}
 // SAFETY: as above.
 unsafe impl Sync for crate::module::ModuleInner {}
 
+/// How a builtin ends that does not return.
+pub(crate) enum Stop {
+    /// With a trap.
+    Trap(TrapCode),
+    /// By throwing an exception.
+    Throw(u64),
+}
+
+impl From<TrapCode> for Stop {
+    fn from(code: TrapCode) -> Stop {
+        Stop::Trap(code)
+    }
+}
+
 /// Runs a builtin for the instance whose context machine code passed.
 ///
 /// # Safety
 /// `context` is the context of a live instance, passed by its machine code.
-unsafe fn enter<R>(
+unsafe fn enter<R, E>(
     context: *mut VMContext,
-    f: impl FnOnce(&mut StoreInner, InstanceId) -> Result<R, TrapCode>,
-) -> R {
+    f: impl FnOnce(&mut StoreInner, InstanceId) -> Result<R, E>,
+) -> R
+where
+    Stop: From<E>,
+{
     // SAFETY: by contract; while machine code runs the store is borrowed by the call that entered
     // it, which reaches it only through this very pointer.
     let (runtime, store, id) = unsafe {
@@ -54,8 +71,13 @@ unsafe fn enter<R>(
     match done {
         Ok(Ok(value)) => value,
         // SAFETY: this host code was called by the store's machine code, and nothing in this
-        // frame has anything left to drop.
-        Ok(Err(code)) => unsafe { selkie_vm::raise_trap(runtime, code) },
+        // frame has anything left to drop; exceptions come from that machine code.
+        Ok(Err(stop)) => unsafe {
+            match Stop::from(stop) {
+                Stop::Trap(code) => selkie_vm::raise_trap(runtime, code),
+                Stop::Throw(exception) => selkie_vm::throw(runtime, exception),
+            }
+        },
         // SAFETY: as above; the payload is moved.
         Err(payload) => unsafe { selkie_vm::raise_payload(runtime, payload) },
     }

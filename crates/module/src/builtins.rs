@@ -84,6 +84,9 @@ macro_rules! for_each_builtin {
             /// Whether a canonical type is the wanted one or below it, for types deeper than
             /// descriptors show.
             is_subtype(found: i32, wanted: i32) -> i32;
+            /// Throws an exception, which is not null, to the nearest landing pad of this
+            /// activation, or out of it. Does not return.
+            throw(exception: ref);
         }
     };
 }

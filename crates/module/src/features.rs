@@ -27,8 +27,8 @@ macro_rules! for_each_feature {
             threads, wasm_threads, "threads", THREADS, true, true, "shared memories and atomic instructions";
             function_references, wasm_function_references, "function-references", FUNCTION_REFERENCES, true, true, "typed function references";
             gc, wasm_gc, "gc", GC, true, true, "structs, arrays and casts";
-            exceptions, wasm_exceptions, "exceptions", EXCEPTIONS, true, false, "exceptions with exnref";
-            legacy_exceptions, wasm_legacy_exceptions, "legacy-exceptions", LEGACY_EXCEPTIONS, false, false, "the earlier exception instructions";
+            exceptions, wasm_exceptions, "exceptions", EXCEPTIONS, true, true, "exceptions with exnref";
+            legacy_exceptions, wasm_legacy_exceptions, "legacy-exceptions", LEGACY_EXCEPTIONS, true, true, "the earlier exception instructions";
             wide_arithmetic, wasm_wide_arithmetic, "wide-arithmetic", WIDE_ARITHMETIC, true, true, "128-bit addition, subtraction and multiplication";
             custom_page_sizes, wasm_custom_page_sizes, "custom-page-sizes", CUSTOM_PAGE_SIZES, true, true, "memories with pages of one byte";
             compact_imports, wasm_compact_imports, "compact-imports", COMPACT_IMPORTS, true, true, "import sections that share module names";

@@ -153,6 +153,13 @@ impl ModuleInfo {
             .expect("validation: functions have function types")
     }
 
+    /// The function type of a tag. `index` must be in range, as validation guarantees.
+    pub fn tag_type(&self, index: TagIndex) -> &FuncType {
+        self.types[self.tags[index.index()].index()]
+            .as_func()
+            .expect("validation: tags have function types")
+    }
+
     /// The function as a defined one; `None` for imports.
     pub fn defined_func(&self, index: FuncIndex) -> Option<DefinedFuncIndex> {
         index.index().checked_sub(self.num_imported_funcs).map(DefinedFuncIndex::new)

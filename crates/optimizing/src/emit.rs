@@ -13,6 +13,7 @@ mod cast;
 mod control;
 mod convert;
 mod elements;
+mod exceptions;
 mod float;
 mod global;
 mod heap;
@@ -42,6 +43,7 @@ use selkie_compile::emitter::{Callee, Const, Emitter, Lanes, WideOp};
 use selkie_compile::memory_ops::{Atomic, Load, Store};
 use selkie_compile::plan::{
     CastPlan, ElementAccess, FieldAccess, GlobalAccess, MemoryAccess, MemoryPlan, TableAccess,
+    TagAccess,
 };
 use selkie_compile::{CompileUnit, Numeric, Tuning};
 use selkie_module::builtins::Builtin;
@@ -505,6 +507,10 @@ impl Emitter for CraneliftEmitter<'_> {
         }
     }
 
+    fn tag_id(&mut self, tag: &TagAccess) -> Value {
+        self.load_tag_id(tag)
+    }
+
     fn builtin(&mut self, entry: Builtin, args: &[Value]) -> Option<Value> {
         self.call_builtin(entry, args)
     }
@@ -514,9 +520,10 @@ impl Emitter for CraneliftEmitter<'_> {
         callee: &Callee<Value>,
         ty: &FuncType,
         args: &[Value],
+        on_throw: Option<Block>,
         results: &mut Vec<Value>,
     ) {
-        self.emit_call(callee, ty, args, results);
+        self.emit_call(callee, ty, args, on_throw, results);
     }
 
     fn return_call(&mut self, callee: &Callee<Value>, ty: &FuncType, args: &[Value]) {

@@ -1,13 +1,13 @@
 //! What differs between instruction sets: the way in, the ways out, and the registers of a fault.
 //!
-//! Each module provides the same names: `enter`, `enter_int`, `enter_int_one`, `unwind`, `ENTRY_BYTES`, the stubs,
-//! `stack_pointer`, and the functions on a signal's register state.
+//! Each module provides the same names: `enter`, `enter_int`, `enter_int_one`, `unwind`, `land`,
+//! `ENTRY_BYTES`, the stubs, `stack_pointer`, and the functions on a signal's register state.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{
-    ENTRY_BYTES, enter, enter_int, enter_int_one, fault_frame, fault_pc, fault_sp,
+    ENTRY_BYTES, enter, enter_int, enter_int_one, fault_frame, fault_pc, fault_sp, land,
     resume_unwinding, stack_pointer, unwind,
 };
 #[cfg(target_arch = "x86_64")]

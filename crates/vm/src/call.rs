@@ -16,6 +16,7 @@ use crate::backtrace::{Frame, capture_unwound};
 use crate::context::{CallRegs, VMAllocation, VMStoreContext};
 use crate::stack::{self, MIN_STACK_BYTES, StackMemory, usable_size};
 use crate::thread::{self, HostStack, ThreadState};
+use crate::throw::Landings;
 
 /// WebAssembly stack that must be left for a nested call, besides its arguments.
 const NESTED_RESERVE_BYTES: usize = 512 + ENTRY_BYTES;
@@ -58,6 +59,9 @@ pub struct StoreRuntime {
     /// The innermost activation that waits for a nested one; null for none.
     pub(crate) suspended: *const Suspended,
     payload: Option<Box<dyn Any + Send>>,
+    /// The exception that is unwinding; 0 for none.
+    pub(crate) exception: u64,
+    pub(crate) landings: Landings,
 }
 
 impl std::fmt::Debug for StoreRuntime {
@@ -92,6 +96,8 @@ impl StoreRuntime {
             stack_top: std::ptr::null_mut(),
             suspended: std::ptr::null(),
             payload: None,
+            exception: 0,
+            landings: Landings::NONE,
         })
     }
 
@@ -125,6 +131,13 @@ pub enum Unwind {
     Resource(ResourceError),
     /// What `raise_payload` was given.
     Payload(Box<dyn Any + Send>),
+    /// An exception that nobody caught.
+    Exception {
+        /// A reference of the store's heap, valid until something is collected.
+        exception: u64,
+        /// Frames at the throw, innermost first. Empty where none were wanted.
+        frames: Vec<Frame>,
+    },
 }
 
 impl Unwind {
@@ -331,16 +344,20 @@ unsafe fn take_unwind(store: *mut StoreRuntime) -> Box<Unwind> {
         if let Some(payload) = (*store).payload.take() {
             return Box::new(Unwind::Payload(payload));
         }
-        let number = std::mem::replace(&mut (*store).vm.trap, 0);
-        let code = u8::try_from(number)
-            .ok()
-            .and_then(TrapCode::from_number)
-            .expect("whoever unwinds has stored a payload or the number of a trap");
         let limit = (*store).backtrace_frames;
         let frames = match limit {
             0 => Vec::new(),
             _ => capture_unwound(store, (*store).unwound, limit),
         };
+        let exception = std::mem::replace(&mut (*store).exception, 0);
+        if exception != 0 {
+            return Box::new(Unwind::Exception { exception, frames });
+        }
+        let number = std::mem::replace(&mut (*store).vm.trap, 0);
+        let code = u8::try_from(number)
+            .ok()
+            .and_then(TrapCode::from_number)
+            .expect("whoever unwinds has stored a payload, an exception or the number of a trap");
         if code == TrapCode::StackOverflow && !(*store).is_inside_wasm() {
             // A stack that was used to its end is rarely needed that deep again.
             stack::trim_below((*store).stack_top);
@@ -380,7 +397,7 @@ pub unsafe fn raise_payload(store: *mut StoreRuntime, payload: Box<dyn Any + Sen
 
 /// # Safety
 /// As for [`raise_trap`].
-unsafe fn raise(store: *mut StoreRuntime) -> ! {
+pub(crate) unsafe fn raise(store: *mut StoreRuntime) -> ! {
     // SAFETY: by contract; the stub that called the host stored where WebAssembly left.
     unsafe {
         if (*store).vm.host_sp.is_null() {

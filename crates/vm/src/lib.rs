@@ -28,6 +28,7 @@ mod signals;
 mod stack;
 mod table;
 mod thread;
+mod throw;
 
 pub use arch::{builtin_stubs, host_call_direct_stub, host_call_stub, host_call_stub_int};
 pub use backtrace::{Frame, capture};
@@ -48,6 +49,7 @@ pub use shared::{SharedMemory, notify_unshared};
 pub use signals::{ignore_file_size_signal, install_handlers};
 pub use stack::{DEFAULT_STACK_BYTES, GUARD_BYTES, MIN_STACK_BYTES};
 pub use table::{MAX_STABLE_ELEMENTS, TableKind, TableStorage};
+pub use throw::{throw, throw_payload};
 
 /// An operation of a guest that may trap.
 pub type TrapResult<T> = Result<T, selkie_module::TrapCode>;

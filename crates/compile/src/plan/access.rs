@@ -3,7 +3,7 @@
 use crate::emitter::Const;
 use crate::unit::CompileUnit;
 use selkie_module::{
-    ConstOp, GlobalIndex, IndexType, RefType, TableIndex, ValType,
+    ConstOp, GlobalIndex, IndexType, RefType, TableIndex, TagIndex, TypeIndex, ValType,
     layout::{func_slot, table},
 };
 
@@ -99,5 +99,27 @@ impl TableAccess {
             element_bytes: if is_func { func_slot::BYTES } else { table::REF_BYTES },
             fixed_length: (ty.limits.max == Some(ty.limits.min)).then_some(ty.limits.min),
         }
+    }
+}
+
+/// How a tag is reached and what is known about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagAccess {
+    /// Which tag.
+    pub tag: TagIndex,
+    /// Where its `VMTag` is.
+    pub place: Place,
+    /// Its function type.
+    pub ty: TypeIndex,
+}
+
+impl TagAccess {
+    /// The access for a tag of the module.
+    pub fn new(unit: &CompileUnit<'_>, tag: TagIndex) -> TagAccess {
+        let place = match unit.info.defined_tag(tag) {
+            Some(defined) => Place::Inline(unit.layout.tag(defined)),
+            None => Place::Pointer(unit.layout.tag_import(tag)),
+        };
+        TagAccess { tag, place, ty: unit.info.tags[tag.index()] }
     }
 }

@@ -70,6 +70,11 @@ impl FieldAccess {
         FieldAccess { offset, slot, null: NullCheck::None, barrier: Barrier::None }
     }
 
+    /// The tag or a parameter of an exception that was caught.
+    pub fn of_exception(offset: u32, slot: Slot) -> FieldAccess {
+        FieldAccess::new(offset, slot, None)
+    }
+
     /// The length of an array.
     pub fn length(is_nullable: bool) -> FieldAccess {
         let null = is_nullable.then_some(TrapCode::NullArrayReference);

@@ -73,7 +73,8 @@ impl<'a, E: Emitter> Translator<'_, 'a, E> {
         let ty = self.func_type(ty);
         self.mark(offset);
         let args = self.stack.split_off(self.stack.len() - ty.params.len());
-        self.emitter.call(callee, ty, &args, &mut self.stack);
+        let on_throw = self.landing();
+        self.emitter.call(callee, ty, &args, on_throw, &mut self.stack);
     }
 
     fn return_call(&mut self, callee: &Callee<E::Value>, ty: TypeIndex, offset: u64) {
@@ -137,12 +138,6 @@ impl<'a, E: Emitter> Translator<'_, 'a, E> {
 fn refusal(op: &Operator<'_>) -> String {
     let name = spec_name(op);
     let proposal = match op {
-        Operator::TryTable { .. } | Operator::Throw { .. } | Operator::ThrowRef => "exceptions",
-        Operator::Try { .. }
-        | Operator::Catch { .. }
-        | Operator::CatchAll
-        | Operator::Rethrow { .. }
-        | Operator::Delegate { .. } => "legacy exceptions",
         Operator::ContNew { .. }
         | Operator::ContBind { .. }
         | Operator::Suspend { .. }
@@ -192,8 +187,6 @@ mod tests {
             (Operator::RefI31, "`ref.i31` (garbage collection)"),
             (Operator::I31GetS, "`i31.get_s` (garbage collection)"),
             (Operator::AnyConvertExtern, "`any.convert_extern` (garbage collection)"),
-            (Operator::ThrowRef, "`throw_ref` (exceptions)"),
-            (Operator::CatchAll, "`catch_all` (legacy exceptions)"),
             (Operator::ContNew { cont_type_index: 0 }, "`cont.new` (stack switching)"),
         ] {
             assert_eq!(refusal(&op), format!("{words} does not run yet"));

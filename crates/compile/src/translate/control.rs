@@ -1,21 +1,22 @@
 //! The control stack: blocks, loops, ifs, branches.
 
+use super::legacy::Caught;
 use super::{Translator, block_types};
 use crate::emitter::Emitter;
 use wasmparser::BlockType;
 
 /// An open block.
 pub(super) struct Frame<E: Emitter> {
-    kind: Kind<E>,
+    pub(super) kind: Kind<E>,
     /// Operand stack height below the block's parameters.
-    height: usize,
+    pub(super) height: usize,
     params: usize,
-    results: usize,
+    pub(super) results: usize,
     /// Whether anything branches to `label`.
-    branched: bool,
+    pub(super) branched: bool,
 }
 
-enum Kind<E: Emitter> {
+pub(super) enum Kind<E: Emitter> {
     /// Opened in unreachable code: nothing is known and nothing is emitted.
     Dead,
     Block {
@@ -33,11 +34,25 @@ enum Kind<E: Emitter> {
     Else {
         end: E::Label,
     },
+    /// With clauses; its handler is the innermost one.
+    TryTable {
+        end: E::Label,
+    },
+    /// The body of a legacy `try`; its handler is the innermost one.
+    Try {
+        end: E::Label,
+    },
+    /// A clause of a legacy `try`.
+    Catch(Caught<E>),
 }
 
 impl<E: Emitter> Frame<E> {
     pub(super) fn block(end: E::Label, params: usize, results: usize, height: usize) -> Frame<E> {
-        Frame { kind: Kind::Block { end }, height, params, results, branched: false }
+        Frame::new(Kind::Block { end }, height, params, results)
+    }
+
+    pub(super) fn new(kind: Kind<E>, height: usize, params: usize, results: usize) -> Frame<E> {
+        Frame { kind, height, params, results, branched: false }
     }
 
     /// Where a branch to the frame goes, and how many values it carries.
@@ -45,9 +60,12 @@ impl<E: Emitter> Frame<E> {
         match &self.kind {
             Kind::Dead => None,
             Kind::Loop { head } => Some((*head, self.params)),
-            Kind::Block { end } | Kind::If { end, .. } | Kind::Else { end } => {
-                Some((*end, self.results))
-            }
+            Kind::Block { end }
+            | Kind::If { end, .. }
+            | Kind::Else { end }
+            | Kind::TryTable { end }
+            | Kind::Try { end }
+            | Kind::Catch(Caught { end, .. }) => Some((*end, self.results)),
         }
     }
 }
@@ -124,23 +142,22 @@ impl<E: Emitter> Translator<'_, '_, E> {
     }
 
     /// `end` of any block; the outermost one of a body leaves its results on the stack.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, offset: u64) {
         let mut frame = self.frames.pop().expect("validation: end closes a block");
-        match &mut frame.kind {
+        match std::mem::replace(&mut frame.kind, Kind::Dead) {
             Kind::Dead => {}
             Kind::Loop { head } => {
-                self.emitter.end_loop(*head);
+                self.emitter.end_loop(head);
                 if !self.reachable {
                     self.stack.truncate(frame.height);
                 }
             }
-            Kind::Block { end } | Kind::Else { end } => {
-                let end = *end;
-                self.join(end, &frame);
-            }
+            Kind::Block { end } | Kind::Else { end } => self.join(end, &frame),
+            Kind::TryTable { end } => self.end_try_table(end, frame, offset),
+            Kind::Try { end } => self.end_try(end, frame, offset),
+            Kind::Catch(caught) => self.end_catch(caught, frame, offset),
             Kind::If { end, otherwise, params } => {
                 // Without an else the parameters are the results.
-                let (end, otherwise, params) = (*end, *otherwise, std::mem::take(params));
                 if self.reachable {
                     let args = &self.stack[self.stack.len() - frame.results..];
                     self.emitter.jump(end, args);
@@ -156,7 +173,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
     }
 
     /// Falls into `end`. A label that nothing branches to is never bound: code just goes on.
-    fn join(&mut self, end: E::Label, frame: &Frame<E>) {
+    pub(super) fn join(&mut self, end: E::Label, frame: &Frame<E>) {
         if !frame.branched {
             if !self.reachable {
                 self.stack.truncate(frame.height);
@@ -174,7 +191,11 @@ impl<E: Emitter> Translator<'_, '_, E> {
 
     /// The target of a branch from reachable code: such a frame is never dead.
     pub(super) fn branch_target(&mut self, depth: u32) -> (E::Label, usize) {
-        let at = self.frames.len() - 1 - depth as usize;
+        self.branch_target_at(self.frames.len() - 1 - depth as usize)
+    }
+
+    /// The same for a place on the control stack.
+    pub(super) fn branch_target_at(&mut self, at: usize) -> (E::Label, usize) {
         let frame = &mut self.frames[at];
         frame.branched = true;
         frame.target().expect("frames around reachable code are alive")

@@ -83,7 +83,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
     }
 
     /// A new object of a type whose contents follow.
-    fn object(&mut self, ty: TypeIndex, bytes: u32, offset: u64) -> E::Value {
+    pub(super) fn object(&mut self, ty: TypeIndex, bytes: u32, offset: u64) -> E::Value {
         self.mark(offset);
         let object = self.emitter.new_object(bytes);
         let id = self.emitter.type_id(ty);

@@ -7,7 +7,7 @@ use crate::memory_ops;
 use crate::ops::Numeric;
 use crate::plan::GlobalAccess;
 use selkie_module::builtins::Builtin;
-use selkie_module::{FuncIndex, GlobalIndex, TrapCode, ValType};
+use selkie_module::{FuncIndex, GlobalIndex, TagIndex, TrapCode, ValType};
 use wasmparser::Operator;
 
 impl<E: Emitter> Translator<'_, '_, E> {
@@ -23,13 +23,16 @@ impl<E: Emitter> Translator<'_, '_, E> {
             Operator::Loop { blockty } => self.loop_(*blockty),
             Operator::If { blockty } => self.if_(*blockty, offset),
             Operator::Else => self.else_(),
-            Operator::End => self.end(),
-            // Only legacy and new exception blocks nest otherwise; they are refused while reachable.
+            Operator::End => self.end(offset),
             Operator::TryTable { .. } | Operator::Try { .. } if !self.reachable => {
                 self.block(wasmparser::BlockType::Empty);
             }
-            // Closes a legacy `try` without an `end`.
-            Operator::Delegate { .. } if !self.reachable => self.end(),
+            Operator::TryTable { try_table } => self.try_table(try_table),
+            Operator::Try { blockty } => self.try_(*blockty),
+            Operator::Catch { tag_index } => self.catch(Some(TagIndex(*tag_index))),
+            Operator::CatchAll => self.catch(None),
+            // Closes a `try` without an `end`.
+            Operator::Delegate { relative_depth } => self.delegate(*relative_depth, offset),
             _ if !self.reachable => {}
             _ => {
                 self.reachable_operator(op, offset, scratch)?;
@@ -75,6 +78,9 @@ impl<E: Emitter> Translator<'_, '_, E> {
                     self.br_table(targets).map_err(|e| explain(self.unit, &e))?;
                 }
                 Operator::Return => self.return_(),
+                Operator::Throw { tag_index } => self.throw(TagIndex(*tag_index), offset),
+                Operator::ThrowRef => self.throw_ref(offset),
+                Operator::Rethrow { relative_depth } => self.rethrow(*relative_depth, offset),
                 Operator::BrOnNull { relative_depth } => self.br_on_null(*relative_depth, true),
                 Operator::BrOnNonNull { relative_depth } => {
                     self.br_on_null(*relative_depth, false);

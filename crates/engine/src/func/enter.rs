@@ -322,6 +322,10 @@ fn unwound(unwind: Unwind) -> Error {
         Unwind::Trap { code, frames } => {
             Error::from(code).with_backtrace(WasmBacktrace::capture(&frames))
         }
+        Unwind::Exception { frames, .. } => {
+            Error::new(crate::error::ErrorKind::Exception, "an exception was thrown and not caught")
+                .with_backtrace(WasmBacktrace::capture(&frames))
+        }
         Unwind::Resource(error) => Error::from(error),
         Unwind::Payload(payload) => match payload.downcast::<Error>() {
             Ok(error) => *error,

@@ -4,7 +4,7 @@ use super::CraneliftEmitter;
 use crate::abi::{self, POINTER};
 use crate::sites::code;
 use cranelift_codegen::ir::{
-    ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder, SigRef, StackSlotData, StackSlotKind,
+    Block, ExtFuncData, ExternalName, FuncRef, InstBuilder, SigRef, StackSlotData, StackSlotKind,
     UserExternalName, Value, types,
 };
 use selkie_compile::emitter::Callee;
@@ -15,7 +15,7 @@ use selkie_module::{DefinedFuncIndex, FuncRefIndex, FuncType, TrapCode};
 
 /// Where a call goes.
 #[derive(Clone, Copy)]
-enum Target {
+pub(super) enum Target {
     /// A function of the module.
     Known(FuncRef),
     /// Code at an address.
@@ -119,24 +119,28 @@ impl CraneliftEmitter<'_> {
         callee: &Callee<Value>,
         ty: &FuncType,
         args: &[Value],
+        on_throw: Option<Block>,
         results: &mut Vec<Value>,
     ) {
         let (target, context) = self.target(callee);
         let area = uses_result_area(&ty.results).then(|| self.area_for(ty.results.len()));
         let args = self.arguments(context, area, args);
-        let call: Inst = match target {
-            Target::Known(func) => self.ins().call(func, &args),
-            Target::Address(code) => {
-                let signature = self.signature(ty);
-                self.ins().call_indirect(signature, code, &args)
-            }
-        };
+        let signature = self.signature(ty);
         let first = results.len();
-        let Some(area) = area else {
+        if let Some(landing) = on_throw {
+            self.call_in_try(target, signature, &args, landing, results);
+        } else {
+            let call = match target {
+                Target::Known(func) => self.ins().call(func, &args),
+                Target::Address(code) => self.ins().call_indirect(signature, code, &args),
+            };
             results.extend_from_slice(self.builder.inst_results(call));
+        }
+        let Some(area) = area else {
             self.trace_values(&ty.results, &results[first..]);
             return;
         };
+        results.truncate(first);
         let flags = self.regions.stack;
         for (place, ty) in ty.results.iter().enumerate() {
             let offset = place as i32 * RESULT_SLOT_BYTES as i32;

@@ -258,6 +258,17 @@ pub(crate) unsafe extern "C" fn unwind(store: *mut StoreRuntime) -> ! {
     )
 }
 
+/// Goes on in a frame of WebAssembly, at its landing pad. The pad expects nothing but the
+/// exception, in the first register for what an exception carries.
+///
+/// # Safety
+/// `fp` and `sp` are those of a frame of the innermost activation at `pad`, which is its landing
+/// pad; no frame that is forgotten has anything to drop.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn land(exception: u64, fp: usize, sp: usize, pad: usize) -> ! {
+    naked_asm!("mov rax, rdi", "mov rbp, rsi", "mov rsp, rdx", "jmp rcx")
+}
+
 /// Records where WebAssembly left and switches to the host stack.
 /// In: rdi context. Out: rbx the WebAssembly stack pointer, r11 store; all arguments unchanged.
 /// The former rbx is the word on top of the stack, which is 8 off alignment.

@@ -1,0 +1,152 @@
+//! Throwing: from where an exception is thrown to the landing pad where it goes on.
+//!
+//! Frames are followed by their frame pointers, from the innermost one of the innermost
+//! activation outwards; the first whose call has a landing pad takes over, its stack pointer where
+//! the compiler said. What lies below is forgotten: WebAssembly frames have nothing to drop. An
+//! activation that has no such frame is unwound, and whoever entered it learns of the exception.
+//!
+//! Nothing is collected between throw and landing: the exception travels in a register, as the
+//! heap's reference that it is, without being a root.
+
+use std::any::Any;
+
+use selkie_module::frames::Landing;
+
+use crate::StoreRuntime;
+use crate::arch;
+use crate::call::raise;
+use crate::code;
+
+/// What is known about return addresses. They are found here again as long as their code lives,
+/// and code that a store ran lives as long as the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Landings {
+    known: [Known; KNOWN],
+}
+
+/// Return addresses remembered: as many as a deep stack has of different ones, in little memory.
+const KNOWN: usize = 64;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// The return address; 0 for nothing known.
+    pc: usize,
+    /// The landing pad, relative to the return address; meaningless where there is none.
+    pad: i32,
+    /// How far the stack pointer lies below the frame pointer there; [`NOWHERE`] without a pad.
+    stack_bytes: u32,
+}
+
+/// Exceptions do not go on at this return address.
+const NOWHERE: u32 = u32::MAX;
+
+impl Landings {
+    pub(crate) const NONE: Landings =
+        Landings { known: [Known { pc: 0, pad: 0, stack_bytes: NOWHERE }; KNOWN] };
+
+    /// The landing pad of the call that returns to `pc`, and its stack pointer below the frame.
+    fn find(&mut self, pc: usize) -> Option<(usize, usize)> {
+        let place = (pc ^ (pc >> 6)) % KNOWN;
+        let mut known = self.known[place];
+        if known.pc != pc {
+            known = look_up(pc);
+            self.known[place] = known;
+        }
+        let is_pad = known.stack_bytes != NOWHERE;
+        is_pad.then(|| (pc.wrapping_add_signed(known.pad as isize), known.stack_bytes as usize))
+    }
+}
+
+fn look_up(pc: usize) -> Known {
+    // The call is the last thing in its function where it never returns.
+    let found = code::lookup(pc - 1).and_then(|(object, offset)| object.landing(offset + 1));
+    match found {
+        Some(Landing { offset, pad, stack_bytes }) => {
+            Known { pc, pad: pad.wrapping_sub(offset) as i32, stack_bytes }
+        }
+        None => Known { pc, pad: 0, stack_bytes: NOWHERE },
+    }
+}
+
+/// Throws an exception where WebAssembly left for the host.
+///
+/// # Safety
+/// As for [`crate::raise_trap`], and `exception` is a reference to an exception of this store.
+pub unsafe fn throw(store: *mut StoreRuntime, exception: u64) -> ! {
+    // SAFETY: by contract.
+    unsafe {
+        if let Some(place) = landing(store) {
+            place.land(exception);
+        }
+        (*store).exception = exception;
+        raise(store)
+    }
+}
+
+/// Throws an exception that came to a host function, with what the host makes of it: that is
+/// dropped where WebAssembly goes on, and otherwise ends the innermost call as
+/// [`crate::raise_payload`] does.
+///
+/// # Safety
+/// As for [`throw()`].
+#[cold]
+pub unsafe fn throw_payload(
+    store: *mut StoreRuntime,
+    exception: u64,
+    payload: Box<dyn Any + Send>,
+) -> ! {
+    // SAFETY: by contract; a panic of the payload's destructor ends the process, as this function
+    // is not left by one.
+    unsafe {
+        match landing(store) {
+            Some(place) => {
+                drop(payload);
+                place.land(exception)
+            }
+            None => crate::raise_payload(store, payload),
+        }
+    }
+}
+
+/// A frame that goes on at its landing pad.
+struct Place {
+    fp: usize,
+    sp: usize,
+    pad: usize,
+}
+
+impl Place {
+    /// # Safety
+    /// The frame is one of the innermost activation of a store whose host code this is, with
+    /// nothing to drop between, and the pad is its landing pad.
+    unsafe fn land(&self, exception: u64) -> ! {
+        // SAFETY: by contract.
+        unsafe { arch::land(exception, self.fp, self.sp, self.pad) }
+    }
+}
+
+/// The nearest frame of the innermost activation that has a landing pad.
+///
+/// # Safety
+/// As for [`throw()`].
+unsafe fn landing(store: *mut StoreRuntime) -> Option<Place> {
+    // SAFETY: by contract; both words of a frame lie within the stack, which the comparison shows.
+    unsafe {
+        let (low, top) = ((*store).vm.stack_low as usize, (*store).stack_top as usize);
+        let is_frame = |fp: usize| fp >= low && fp <= top - 16 && fp.is_multiple_of(8);
+        let (mut pc, mut fp) = ((*store).vm.exit_pc, (*store).vm.exit_fp);
+        while is_frame(fp) {
+            if let Some((pad, stack_bytes)) = (*store).landings.find(pc) {
+                return Some(Place { fp, sp: fp - stack_bytes, pad });
+            }
+            let next = *(fp as *const usize);
+            pc = *((fp + 8) as *const usize);
+            // The outermost frame of the activation returns to the host's stack.
+            if next <= fp {
+                return None;
+            }
+            fp = next;
+        }
+        None
+    }
+}
