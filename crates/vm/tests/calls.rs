@@ -613,7 +613,7 @@ unsafe extern "C" fn recurse_through_host(
         };
         let code = match &*unwind {
             Unwind::Trap { code, .. } => *code,
-            Unwind::Resource(_) | Unwind::Payload(_) => TrapCode::Unreachable,
+            _ => TrapCode::Unreachable,
         };
         drop(unwind);
         raise_trap((*context).store, code)
