@@ -9,7 +9,7 @@ use selkie_compile::{CompileUnit, compile_all, link};
 use selkie_module::registry::canonical;
 use selkie_module::{
     ContextLayout, DefinedGlobalIndex, ElemItems, ElemMode, EntityIndex, FuncIndex, MemoryIndex,
-    ModuleInfo, TypeId, decode,
+    ModuleInfo, TypeId, decode, frames,
 };
 use selkie_vm::CodeMemory;
 use std::borrow::Cow;
@@ -174,6 +174,11 @@ impl Module {
             #[cfg(feature = "dwarf")]
             dwarf: OnceLock::new(),
         });
+        // Costs more than it brings where nothing is being developed.
+        if cfg!(debug_assertions) {
+            let checked = frames::check::check(&tables.frames, &tables.funcs, &tables.sites);
+            checked.map_err(|fault| Error::new(ErrorKind::Bug, fault.to_string()))?;
+        }
         code.publish(tables.clone());
         let exports: HashMap<_, _> =
             info.exports.iter().map(|e| (e.name.clone(), e.index)).collect();

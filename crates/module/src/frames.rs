@@ -14,6 +14,8 @@
 //! The reader works on bytes that may be damaged: it answers `None` and never panics. It does not
 //! allocate.
 
+pub mod check;
+
 use std::collections::HashMap;
 
 /// The slots of a frame that hold references while a call is under way.
@@ -97,10 +99,20 @@ impl<'a> FrameTables<'a> {
         Some(Landing { offset, pad: self.word(pair)?, stack_bytes: self.word(pair + 1)? })
     }
 
+    /// The return addresses of both tables as they stand there, for checkers.
+    pub fn offsets(&self) -> (Vec<u32>, Vec<u32>) {
+        let table = |head: usize| {
+            let count = self.word(head).unwrap_or(0) as usize;
+            (0..count).map_while(|at| self.word(head + 1 + at)).collect()
+        };
+        let maps: Vec<u32> = table(0);
+        let landings = table(1 + 2 * maps.len());
+        (maps, landings)
+    }
+
     /// Every stack map, for checkers.
     pub fn stack_maps(&self) -> Vec<StackMap> {
-        let count = self.word(0).unwrap_or(0) as usize;
-        let offsets = (0..count).map_while(|at| self.word(1 + at));
+        let offsets = self.offsets().0.into_iter();
         offsets
             .filter_map(|offset| Some(StackMap { offset, slots: self.slots(offset)?.collect() }))
             .collect()
@@ -108,9 +120,7 @@ impl<'a> FrameTables<'a> {
 
     /// Every landing pad, for checkers.
     pub fn landings(&self) -> Vec<Landing> {
-        let head = 1 + 2 * self.word(0).unwrap_or(0) as usize;
-        let count = self.word(head).unwrap_or(0) as usize;
-        let offsets = (0..count).map_while(|at| self.word(head + 1 + at));
+        let offsets = self.offsets().1.into_iter();
         offsets.filter_map(|offset| self.landing(offset)).collect()
     }
 

@@ -118,6 +118,28 @@ pub fn find(table: &[u8], pc: u32, kind: SiteKind) -> Option<(u8, u32)> {
     None
 }
 
+/// The return addresses among the sites of a function, from its start, ascending.
+pub fn returns(table: &[u8]) -> Vec<u32> {
+    let mut reader = Reader { bytes: table };
+    let mut all = || {
+        for _ in 0..2 {
+            for _ in 0..reader.number()? {
+                reader.number()?;
+                reader.number()?;
+            }
+        }
+        let (mut at, mut found) = (0u32, Vec::new());
+        for _ in 0..reader.number()? {
+            at = at.wrapping_add(reader.number()?);
+            let trap = reader.byte()?;
+            reader.number()?;
+            found.extend((trap == 0).then_some(at));
+        }
+        Some(found)
+    };
+    all().unwrap_or_default()
+}
+
 /// What positions of the function mean. Damaged tables give an empty answer.
 pub fn positions(table: &[u8]) -> SitePositions {
     let mut reader = Reader { bytes: table };

@@ -123,14 +123,9 @@ impl<'f> CraneliftEmitter<'f> {
         self.place_conditional_traps();
         let traced =
             Traced::infer(self.builder.func, &self.traced, std::mem::take(&mut self.quiet));
-        let is_too_much = traced.is_too_much(self.builder.func);
-        if is_too_much {
-            let values: Vec<Value> = traced.iter(self.builder.func).collect();
-            values.into_iter().for_each(|v| self.builder.declare_value_needs_stack_map(v));
-        }
         let config = self.isa.frontend_config();
         self.builder.finalize(config);
-        (self.uses_heap, if is_too_much { Traced::default() } else { traced })
+        (self.uses_heap, traced)
     }
 
     fn ins(&mut self) -> cranelift_frontend::FuncInstBuilder<'_, 'f> {

@@ -13,17 +13,26 @@
 //! reference is written to its slot only before the first call that it lives over.
 
 mod liveness;
+mod memory;
 mod reaching;
 mod rewrite;
 mod slots;
 
+pub(crate) use liveness::TooManyReferences;
+
 use cranelift_codegen::entity::{EntitySet, SecondaryMap};
 use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::{Block, Function, Inst, InstructionData, Value};
+use liveness::Liveness;
+use reaching::Reaching;
+use rewrite::Rewriter;
 use std::collections::HashSet;
 
-/// Bits of liveness beyond which a function is left to Cranelift.
-const MAX_LIVE_BITS: usize = 1 << 22;
+/// Places over calls, all references together, and bits for all references and blocks, up to which
+/// references stay in registers between calls. In larger functions each use reads from the slot:
+/// the work for more would not stay in proportion.
+const MAX_PLACES_IN_REGISTERS: usize = 1 << 13;
+const MAX_BITS_IN_REGISTERS: usize = 1 << 21;
 
 /// What must be known of a function before its references can be placed.
 #[derive(Default)]
@@ -79,13 +88,8 @@ impl Traced {
         self.len == 0
     }
 
-    /// Whether a function is so large that the work here would not stay in proportion.
-    pub(crate) fn is_too_much(&self, func: &Function) -> bool {
-        self.len.saturating_mul(func.dfg.num_blocks()) > MAX_LIVE_BITS
-    }
-
     /// All of them.
-    pub(crate) fn iter(&self, func: &Function) -> impl Iterator<Item = Value> {
+    fn iter(&self, func: &Function) -> impl Iterator<Item = Value> {
         func.dfg.values().filter(|value| self.values.contains(*value))
     }
 
@@ -113,8 +117,8 @@ impl Numbers {
         Numbers { of, values }
     }
 
-    fn of(&self, value: Value) -> Option<usize> {
-        Some(self.of[value]).filter(|number| *number != Numbers::NONE).map(|n| n as usize)
+    fn of(&self, value: Value) -> Option<u32> {
+        Some(self.of[value]).filter(|number| *number != Numbers::NONE)
     }
 }
 
@@ -150,17 +154,26 @@ fn is_try_call(func: &Function, inst: Inst) -> bool {
 }
 
 /// Places the traced references of a function.
-pub(crate) fn place(func: &mut Function, traced: &Traced) {
+///
+/// # Errors
+/// There are too many of them.
+pub(crate) fn place(func: &mut Function, traced: &Traced) -> Result<(), TooManyReferences> {
     func.dfg.resolve_all_aliases();
     rewrite::split_edges(func);
     let cfg = ControlFlowGraph::with_function(func);
     let order = reverse_post_order(func, &cfg);
     let numbers = Numbers::new(func, traced);
-    let live = liveness::Liveness::new(func, traced, &numbers, &cfg, &order);
+    let live = Liveness::new(func, traced, &numbers, &cfg, &order)?;
     if live.over_calls.is_empty() {
-        return;
+        return Ok(());
     }
     let slots = slots::assign(func, &numbers, &live, &order);
-    let reaching = reaching::Reaching::new(func, &numbers, &live, &cfg, &order);
-    rewrite::Rewriter::new(func, &numbers, &live, &slots, &reaching, &cfg).run(&order);
+    let bits = live.over_calls.len().saturating_mul(order.len());
+    if live.places_over_calls > MAX_PLACES_IN_REGISTERS || bits > MAX_BITS_IN_REGISTERS {
+        memory::place(func, &numbers, &live, &slots, &order);
+        return Ok(());
+    }
+    let reaching = Reaching::new(func, &numbers, &live, &cfg, &order);
+    Rewriter::new(func, &numbers, &live, &slots, &reaching, &cfg).run(&order);
+    Ok(())
 }

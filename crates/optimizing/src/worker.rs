@@ -97,7 +97,10 @@ impl<'c> CraneliftWorker<'c> {
         let positions = Translator::new(unit, &mut emitter).function(func, &mut self.walk)?;
         let (uses_heap, traced) = emitter.finish();
         if !traced.is_empty() {
-            safepoints::place(&mut self.context.func, &traced);
+            safepoints::place(&mut self.context.func, &traced).map_err(|_| {
+                let what = "a function keeps too many references alive at once; split it";
+                CompileError::TooLarge(what.to_string())
+            })?;
         }
         Ok((positions, uses_heap))
     }

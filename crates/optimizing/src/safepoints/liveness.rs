@@ -1,10 +1,22 @@
 //! Which references are alive where.
+//!
+//! From each use the way back to the definition is walked, block by block: the work and the
+//! memory are in proportion to what is alive, not to the number of references times the number of
+//! blocks.
 
 use super::{Numbers, Traced};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::flowgraph::ControlFlowGraph;
-use cranelift_codegen::ir::{Block, Function, Inst, ValueDef};
+use cranelift_codegen::ir::{Block, Function, Inst, Value, ValueDef};
 use std::collections::HashMap;
+
+/// Places where a reference is alive, all references together, beyond which a function is refused:
+/// more than the largest functions that compilers make need.
+const MAX_PLACES: usize = 8 << 20;
+
+/// A function keeps more references alive than the limit allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyReferences;
 
 /// A set of numbered values.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -21,33 +33,33 @@ impl Set {
         Set { words: vec![u64::MAX; len.div_ceil(64)].into() }
     }
 
-    pub(super) fn contains(&self, number: usize) -> bool {
-        self.words.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
+    pub(super) fn contains(&self, number: u32) -> bool {
+        self.words[number as usize / 64] >> (number % 64) & 1 != 0
     }
 
-    pub(super) fn insert(&mut self, number: usize) {
-        self.words[number / 64] |= 1 << (number % 64);
+    pub(super) fn insert(&mut self, number: u32) {
+        self.words[number as usize / 64] |= 1 << (number % 64);
     }
 
-    pub(super) fn remove(&mut self, number: usize) {
-        self.words[number / 64] &= !(1 << (number % 64));
-    }
-
-    pub(super) fn add_all(&mut self, other: &Set) {
-        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
+    pub(super) fn remove(&mut self, number: u32) {
+        self.words[number as usize / 64] &= !(1 << (number % 64));
     }
 
     pub(super) fn keep_all(&mut self, other: &Set) {
         self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word &= other);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+    fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().enumerate().flat_map(|(at, word)| {
             let mut left = *word;
             std::iter::from_fn(move || {
-                let bit = left.trailing_zeros() as usize;
+                let bit = left.trailing_zeros();
                 left &= left.wrapping_sub(1);
-                (bit < 64).then_some(at * 64 + bit)
+                (bit < 64).then_some(at as u32 * 64 + bit)
             })
         })
     }
@@ -55,14 +67,16 @@ impl Set {
 
 /// Where references are alive.
 pub(super) struct Liveness {
-    /// At the start of each block that can be reached, parameters of the block left out.
-    pub(super) at_start: SecondaryMap<Block, Set>,
-    /// At the end of each.
-    pub(super) at_end: SecondaryMap<Block, Set>,
+    /// At the start of each block that can be reached, parameters of the block left out; ascending.
+    pub(super) at_start: SecondaryMap<Block, Vec<u32>>,
+    /// At the end of each; ascending.
+    pub(super) at_end: SecondaryMap<Block, Vec<u32>>,
     /// By call that may collect: what is alive before it and after it, ascending.
-    pub(super) over_call: HashMap<Inst, Box<[usize]>>,
+    pub(super) over_call: HashMap<Inst, Box<[u32]>>,
     /// All that is alive over any call, ascending.
-    pub(super) over_calls: Vec<usize>,
+    pub(super) over_calls: Vec<u32>,
+    /// The sum of the lengths in `over_call`.
+    pub(super) places_over_calls: usize,
 }
 
 impl Liveness {
@@ -72,41 +86,105 @@ impl Liveness {
         numbers: &Numbers,
         cfg: &ControlFlowGraph,
         order: &[Block],
-    ) -> Liveness {
-        let len = numbers.values.len();
-        let empty = Set::empty(len);
+    ) -> Result<Liveness, TooManyReferences> {
         let mut live = Liveness {
-            at_start: SecondaryMap::with_default(empty.clone()),
-            at_end: SecondaryMap::with_default(empty.clone()),
+            at_start: SecondaryMap::new(),
+            at_end: SecondaryMap::new(),
             over_call: HashMap::new(),
             over_calls: Vec::new(),
+            places_over_calls: 0,
         };
-        let mut has_changed = true;
-        while has_changed {
-            has_changed = false;
-            for block in order.iter().rev() {
-                let mut at_end = empty.clone();
-                cfg.succ_iter(*block).for_each(|next| at_end.add_all(&live.at_start[next]));
-                let mut at_start = at_end.clone();
-                walk_up(func, numbers, *block, &mut at_start, &mut |_, _| {});
-                has_changed |= at_start != live.at_start[*block];
-                live.at_end[*block] = at_end;
-                live.at_start[*block] = at_start;
+        live.between_blocks(func, numbers, cfg, order)?;
+        live.over_calls(func, traced, numbers, order)?;
+        Ok(live)
+    }
+
+    fn between_blocks(
+        &mut self,
+        func: &Function,
+        numbers: &Numbers,
+        cfg: &ControlFlowGraph,
+        order: &[Block],
+    ) -> Result<(), TooManyReferences> {
+        let mut uses = uses_outside(func, numbers, order);
+        uses.sort_unstable();
+        uses.dedup();
+        // The last reference that was found alive at a block's start, and at its end.
+        let mut started = SecondaryMap::with_default(u32::MAX);
+        let mut ended = SecondaryMap::with_default(u32::MAX);
+        let (mut places, mut open) = (0, Vec::new());
+        for (number, block) in uses {
+            let home = home(func, numbers.values[number as usize]);
+            open.push(block);
+            while let Some(block) = open.pop() {
+                if std::mem::replace(&mut started[block], number) == number {
+                    continue;
+                }
+                self.at_start[block].push(number);
+                for pred in cfg.pred_iter(block) {
+                    if std::mem::replace(&mut ended[pred.block], number) != number {
+                        self.at_end[pred.block].push(number);
+                    }
+                    if home != Some(pred.block) {
+                        open.push(pred.block);
+                    }
+                }
+                places += 1;
+                if places > MAX_PLACES {
+                    return Err(TooManyReferences);
+                }
             }
         }
-        let mut over_any = empty;
+        Ok(())
+    }
+
+    fn over_calls(
+        &mut self,
+        func: &Function,
+        traced: &Traced,
+        numbers: &Numbers,
+        order: &[Block],
+    ) -> Result<(), TooManyReferences> {
+        let mut over_any = Set::empty(numbers.values.len());
+        let mut set = over_any.clone();
         for block in order {
-            let mut set = live.at_end[*block].clone();
+            set.clear();
+            self.at_end[*block].iter().for_each(|number| set.insert(*number));
+            let over_call = &mut self.over_call;
+            let places = &mut self.places_over_calls;
             walk_up(func, numbers, *block, &mut set, &mut |inst, after| {
-                if traced.may_collect(func, inst) {
-                    over_any.add_all(after);
-                    live.over_call.insert(inst, after.iter().collect());
+                if *places <= MAX_PLACES && traced.may_collect(func, inst) {
+                    let alive: Box<[u32]> = after.iter().collect();
+                    *places += alive.len();
+                    alive.iter().for_each(|number| over_any.insert(*number));
+                    over_call.insert(inst, alive);
                 }
             });
         }
-        live.over_calls = over_any.iter().collect();
-        live
+        self.over_calls = over_any.iter().collect();
+        match self.places_over_calls <= MAX_PLACES {
+            true => Ok(()),
+            false => Err(TooManyReferences),
+        }
     }
+}
+
+/// The blocks that use references which are defined elsewhere.
+fn uses_outside(func: &Function, numbers: &Numbers, order: &[Block]) -> Vec<(u32, Block)> {
+    let mut uses = Vec::new();
+    for block in order {
+        for inst in func.layout.block_insts(*block) {
+            for value in func.dfg.inst_values(inst) {
+                let number = numbers.of(value);
+                uses.extend(
+                    number
+                        .filter(|_| home(func, value) != Some(*block))
+                        .map(|number| (number, *block)),
+                );
+            }
+        }
+    }
+    uses
 }
 
 /// Goes from the end of a block to its start; `see` is shown what is alive over each instruction.
@@ -135,13 +213,10 @@ fn walk_up(
         }
         next = func.layout.prev_inst(inst);
     }
-    for param in dfg.block_params(block) {
-        numbers.of(*param).inspect(|number| set.remove(*number));
-    }
 }
 
 /// The block that a value is defined in.
-pub(super) fn home(func: &Function, value: cranelift_codegen::ir::Value) -> Option<Block> {
+pub(super) fn home(func: &Function, value: Value) -> Option<Block> {
     match func.dfg.value_def(value) {
         ValueDef::Result(inst, _) => func.layout.inst_block(inst),
         ValueDef::Param(block, _) => Some(block),

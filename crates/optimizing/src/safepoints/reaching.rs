@@ -24,7 +24,7 @@ pub(super) enum Def {
 /// The definitions that reach the starts of blocks.
 pub(super) struct Reaching {
     /// By block: the definition of each reference that lives over calls and is alive there.
-    at_start: SecondaryMap<Block, HashMap<usize, Def>>,
+    at_start: SecondaryMap<Block, HashMap<u32, Def>>,
 }
 
 impl Reaching {
@@ -36,14 +36,14 @@ impl Reaching {
         order: &[Block],
     ) -> Reaching {
         let mut over = vec![false; numbers.values.len()];
-        live.over_calls.iter().for_each(|number| over[*number] = true);
-        let ends = last_definitions(func, numbers, live, order, &over);
+        live.over_calls.iter().for_each(|number| over[*number as usize] = true);
+        let ends = last_definitions(func, numbers, live, order);
         let mut reaching = Reaching { at_start: SecondaryMap::new() };
         let mut has_changed = true;
         while has_changed {
             has_changed = false;
             for block in order {
-                for number in live.at_start[*block].iter().filter(|number| over[*number]) {
+                for number in live.at_start[*block].iter().copied().filter(|n| over[*n as usize]) {
                     let found = reaching.meet(func, cfg, &ends, *block, number);
                     let known = reaching.at_start[*block].get(&number).copied();
                     if found.is_some() && found != known {
@@ -57,7 +57,7 @@ impl Reaching {
     }
 
     /// What reaches the start of a block.
-    pub(super) fn at_start(&self, block: Block, number: usize) -> Def {
+    pub(super) fn at_start(&self, block: Block, number: u32) -> Def {
         self.at_start[block].get(&number).copied().unwrap_or(Def::Own)
     }
 
@@ -65,9 +65,9 @@ impl Reaching {
         &self,
         func: &Function,
         cfg: &ControlFlowGraph,
-        ends: &SecondaryMap<Block, HashMap<usize, Def>>,
+        ends: &SecondaryMap<Block, HashMap<u32, Def>>,
         block: Block,
-        number: usize,
+        number: u32,
     ) -> Option<Def> {
         // Once they meet here they always do: this keeps the search finite.
         if self.at_start[block].get(&number) == Some(&Def::Param(block)) {
@@ -98,12 +98,11 @@ fn last_definitions(
     numbers: &Numbers,
     live: &Liveness,
     order: &[Block],
-    over: &[bool],
-) -> SecondaryMap<Block, HashMap<usize, Def>> {
-    let mut ends: SecondaryMap<Block, HashMap<usize, Def>> = SecondaryMap::new();
-    for number in over.iter().enumerate().filter_map(|(n, over)| over.then_some(n)) {
-        if let Some(block) = home(func, numbers.values[number]) {
-            ends[block].insert(number, Def::Own);
+) -> SecondaryMap<Block, HashMap<u32, Def>> {
+    let mut ends: SecondaryMap<Block, HashMap<u32, Def>> = SecondaryMap::new();
+    for number in &live.over_calls {
+        if let Some(block) = home(func, numbers.values[*number as usize]) {
+            ends[block].insert(*number, Def::Own);
         }
     }
     for block in order {
@@ -124,7 +123,7 @@ impl Reaching {
         numbers: &Numbers,
         pred: Block,
         block: Block,
-        number: usize,
+        number: u32,
     ) -> Def {
         let mut next = func.layout.last_inst(pred);
         while let Some(inst) = next {
@@ -137,7 +136,7 @@ impl Reaching {
             }
             next = func.layout.prev_inst(inst);
         }
-        if home(func, numbers.values[number]) == Some(pred) {
+        if home(func, numbers.values[number as usize]) == Some(pred) {
             return Def::Own;
         }
         self.at_start(pred, number)

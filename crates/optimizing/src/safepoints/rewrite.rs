@@ -8,13 +8,21 @@ use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::{
-    AliasRegion, AliasRegionData, Block, BlockArg, BlockCall, Function, Inst, InstBuilder,
-    MemFlagsData, StackSlot, UserStackMapEntry, Value, types,
+    AliasRegionData, Block, BlockArg, BlockCall, Function, Inst, InstBuilder, MemFlagsData,
+    StackSlot, UserStackMapEntry, Value, types,
 };
 use std::collections::{HashMap, VecDeque};
 
 /// The alias region of the slots.
 const REGION: (u32, &str) = (8, "references in frames");
+
+/// The flags of accesses to the slots of a function.
+pub(super) fn slot_flags(func: &mut Function) -> MemFlagsData {
+    let (user_id, description) = REGION;
+    let data = AliasRegionData { user_id, description: description.into() };
+    let region = func.dfg.alias_regions.insert(data);
+    MemFlagsData::trusted().with_notrap().with_alias_region(Some(region))
+}
 
 /// Gives each edge of a call that ends its block a block of its own, which takes over what the edge
 /// passes on: there references are read back.
@@ -68,15 +76,15 @@ pub(super) struct Rewriter<'r> {
     func: &'r mut Function,
     numbers: &'r Numbers,
     live: &'r Liveness,
-    slots: &'r HashMap<usize, StackSlot>,
+    slots: &'r HashMap<u32, StackSlot>,
     reaching: &'r Reaching,
     cfg: &'r ControlFlowGraph,
-    region: AliasRegion,
+    flags: MemFlagsData,
     /// Values made for definitions.
-    made: HashMap<(usize, Def), Value>,
+    made: HashMap<(u32, Def), Value>,
     /// New parameters whose arguments are still to be given, in the order they were made in: a
     /// block gets its arguments in the order of its parameters.
-    open_params: VecDeque<(Block, usize)>,
+    open_params: VecDeque<(Block, u32)>,
 }
 
 impl<'r> Rewriter<'r> {
@@ -84,15 +92,13 @@ impl<'r> Rewriter<'r> {
         func: &'r mut Function,
         numbers: &'r Numbers,
         live: &'r Liveness,
-        slots: &'r HashMap<usize, StackSlot>,
+        slots: &'r HashMap<u32, StackSlot>,
         reaching: &'r Reaching,
         cfg: &'r ControlFlowGraph,
     ) -> Rewriter<'r> {
-        let (user_id, description) = REGION;
-        let data = AliasRegionData { user_id, description: description.into() };
-        let region = func.dfg.alias_regions.insert(data);
+        let flags = slot_flags(func);
         let (made, open_params) = (HashMap::new(), VecDeque::new());
-        Rewriter { func, numbers, live, slots, reaching, cfg, region, made, open_params }
+        Rewriter { func, numbers, live, slots, reaching, cfg, flags, made, open_params }
     }
 
     pub(super) fn run(mut self, order: &[Block]) {
@@ -141,7 +147,7 @@ impl<'r> Rewriter<'r> {
     }
 
     fn block(&mut self, block: Block, mut written: Set) {
-        let mut defs: HashMap<usize, Def> = HashMap::new();
+        let mut defs: HashMap<u32, Def> = HashMap::new();
         let params = self.func.dfg.block_params(block).to_vec();
         self.forget(&params, &mut written);
         for param in params {
@@ -169,14 +175,14 @@ impl<'r> Rewriter<'r> {
         &mut self,
         block: Block,
         call: Inst,
-        number: usize,
+        number: u32,
         written: &mut Set,
-        defs: &mut HashMap<usize, Def>,
+        defs: &mut HashMap<u32, Def>,
     ) {
         let slot = self.slots[&number];
         if !written.contains(number) {
             let value = self.current(block, number, defs);
-            let flags = self.flags();
+            let flags = self.flags;
             let mut at = FuncCursor::new(self.func).at_inst(call);
             let address = at.ins().stack_addr(types::I64, slot, 0);
             at.ins().store(flags, value, address, 0);
@@ -187,17 +193,13 @@ impl<'r> Rewriter<'r> {
         defs.insert(number, Def::After(call));
     }
 
-    fn flags(&self) -> MemFlagsData {
-        MemFlagsData::trusted().with_notrap().with_alias_region(Some(self.region))
-    }
-
-    fn current(&mut self, block: Block, number: usize, defs: &HashMap<usize, Def>) -> Value {
+    fn current(&mut self, block: Block, number: u32, defs: &HashMap<u32, Def>) -> Value {
         let def = defs.get(&number).copied();
         let def = def.unwrap_or_else(|| self.reaching.at_start(block, number));
         self.value(number, def)
     }
 
-    fn rewrite_uses(&mut self, block: Block, inst: Inst, defs: &HashMap<usize, Def>) {
+    fn rewrite_uses(&mut self, block: Block, inst: Inst, defs: &HashMap<u32, Def>) {
         let uses: Vec<Value> = self.func.dfg.inst_values(inst).collect();
         let mut new: HashMap<Value, Value> = HashMap::new();
         for value in uses {
@@ -213,12 +215,12 @@ impl<'r> Rewriter<'r> {
     }
 
     /// The value of a definition, made where it is not there yet.
-    fn value(&mut self, number: usize, def: Def) -> Value {
+    fn value(&mut self, number: u32, def: Def) -> Value {
         if let Some(value) = self.made.get(&(number, def)) {
             return *value;
         }
         let value = match def {
-            Def::Own => self.numbers.values[number],
+            Def::Own => self.numbers.values[number as usize],
             Def::After(call) => {
                 let next = self.func.layout.next_inst(call);
                 self.read_back(number, next, None)
@@ -237,8 +239,8 @@ impl<'r> Rewriter<'r> {
     }
 
     /// Reads a reference from its slot before an instruction, or at the end of an empty block.
-    fn read_back(&mut self, number: usize, before: Option<Inst>, block: Option<Block>) -> Value {
-        let (slot, flags) = (self.slots[&number], self.flags());
+    fn read_back(&mut self, number: u32, before: Option<Inst>, block: Option<Block>) -> Value {
+        let (slot, flags) = (self.slots[&number], self.flags);
         let mut at = FuncCursor::new(self.func);
         match (before, block) {
             (Some(inst), _) => at.goto_inst(inst),
@@ -250,7 +252,7 @@ impl<'r> Rewriter<'r> {
     }
 
     /// Lets every edge to a block pass on what a new parameter of it stands for.
-    fn give_arguments(&mut self, block: Block, number: usize) {
+    fn give_arguments(&mut self, block: Block, number: u32) {
         let preds: Vec<(Block, Inst)> =
             self.cfg.pred_iter(block).map(|pred| (pred.block, pred.inst)).collect();
         for (pred, branch) in preds {

@@ -20,23 +20,23 @@ pub(super) fn assign(
     numbers: &Numbers,
     live: &Liveness,
     order: &[Block],
-) -> HashMap<usize, StackSlot> {
-    let mut extents: HashMap<usize, (usize, usize)> = HashMap::new();
-    let mut extend = |number: usize, at: usize| {
+) -> HashMap<u32, StackSlot> {
+    let mut extents: HashMap<u32, (usize, usize)> = HashMap::new();
+    let mut extend = |number: u32, at: usize| {
         let extent = extents.entry(number).or_insert((at, at));
         *extent = (extent.0.min(at), extent.1.max(at));
     };
     let places: HashMap<Block, usize> = order.iter().enumerate().map(|(at, b)| (*b, at)).collect();
     for (block, at) in &places {
-        for number in live.at_start[*block].iter().chain(live.at_end[*block].iter()) {
-            extend(number, *at);
+        for number in live.at_start[*block].iter().chain(&live.at_end[*block]) {
+            extend(*number, *at);
         }
     }
     for number in &live.over_calls {
-        let at = home(func, numbers.values[*number]).and_then(|block| places.get(&block));
+        let at = home(func, numbers.values[*number as usize]).and_then(|block| places.get(&block));
         at.into_iter().for_each(|at| extend(*number, *at));
     }
-    let mut wanted: Vec<(usize, usize, usize)> = live
+    let mut wanted: Vec<(usize, usize, u32)> = live
         .over_calls
         .iter()
         .map(|number| {
