@@ -9,6 +9,7 @@ use crate::store::StoreInner;
 use selkie_module::heap::{MAX_BYTES, ObjectKind, ObjectLayout};
 use selkie_module::{TrapCode, TypeId};
 use selkie_vm::{Collection, GcStats, Heap, HeapConfig, Roots, TableKind, VMAllocation};
+use std::mem::ManuallyDrop;
 
 /// A value on its way into an object.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,11 +76,14 @@ impl StoreInner {
         work: impl FnOnce(&mut Heap, &mut VMAllocation, &mut dyn Roots) -> Result<R, TrapCode>,
     ) -> Result<R, TrapCode> {
         // Away from the store while it looks at the store's roots.
-        let Some(mut heap) = self.heap.take() else { return Err(TrapCode::AllocationTooLarge) };
+        let Some(heap) = self.heap.take() else { return Err(TrapCode::AllocationTooLarge) };
+        // Should the collector fail, its memory is lost rather than unmapped: frames and objects of
+        // machine code may still lead there.
+        let mut heap = ManuallyDrop::new(heap);
         let mut window = self.runtime.vm.gc;
         let done = work(&mut heap, &mut window, &mut raw::StoreRoots::new(self));
         self.runtime.vm.gc = window;
-        self.heap = Some(heap);
+        self.heap = Some(ManuallyDrop::into_inner(heap));
         self.host_data.drop_dead();
         done
     }
