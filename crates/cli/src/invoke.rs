@@ -2,7 +2,10 @@
 
 use crate::report::Failure;
 use crate::text::{counted, nearest, shown, some_of};
-use selkie::{ExternType, Func, FuncType, Instance, Store, V128, Val, ValType};
+use selkie::{
+    AnyRef, AsContext, AsContextMut, ExternType, Func, FuncType, HeapType, I31, Instance, Store,
+    V128, Val, ValType,
+};
 use std::ffi::OsString;
 
 /// Calls an export and answers its results as lines.
@@ -16,10 +19,10 @@ pub(crate) fn call<T>(
 ) -> Result<selkie::Result<Vec<String>>, Failure> {
     let func = find(store, instance, name)?;
     let ty = func.ty(&*store);
-    let values = arguments(name, &ty, args)?;
+    let values = arguments(&mut *store, name, &ty, args)?;
     let mut results = vec![Val::I32(0); ty.results().len()];
     let outcome = func.call(&mut *store, &values, &mut results);
-    Ok(outcome.map(|()| results.iter().map(show).collect()))
+    Ok(outcome.map(|()| results.iter().map(|value| show(&*store, value)).collect()))
 }
 
 fn find<T>(store: &mut Store<T>, instance: Instance, name: &str) -> Result<Func, Failure> {
@@ -45,7 +48,12 @@ pub(crate) fn function_names<T>(store: &Store<T>, instance: Instance) -> Vec<Str
     functions.map(|export| export.name().to_string()).collect()
 }
 
-fn arguments(name: &str, ty: &FuncType, args: &[OsString]) -> Result<Vec<Val>, Failure> {
+fn arguments(
+    mut store: impl AsContextMut,
+    name: &str,
+    ty: &FuncType,
+    args: &[OsString],
+) -> Result<Vec<Val>, Failure> {
     if args.len() != ty.params().len() {
         let name = shown(name);
         let given = counted(args.len(), "argument is given", "arguments are given");
@@ -55,14 +63,14 @@ fn arguments(name: &str, ty: &FuncType, args: &[OsString]) -> Result<Vec<Val>, F
     with_types
         .map(|(i, (arg, ty))| {
             let arg = arg.to_string_lossy();
-            parse(&arg, &ty).ok_or_else(|| {
+            parse(&mut store, &arg, &ty).ok_or_else(|| {
                 Failure::usage(format!("argument {}: {} is no {ty}", i + 1, shown(&arg)))
             })
         })
         .collect()
 }
 
-fn parse(text: &str, ty: &ValType) -> Option<Val> {
+fn parse(store: impl AsContextMut, text: &str, ty: &ValType) -> Option<Val> {
     Some(match ty {
         ValType::I32 => Val::I32(integer(text, 32)? as i32),
         ValType::I64 => Val::I64(integer(text, 64)? as i64),
@@ -73,6 +81,9 @@ fn parse(text: &str, ty: &ValType) -> Option<Val> {
             None => text.parse().ok()?,
         })),
         ValType::Ref(r) if text == "null" && r.nullable => Val::null_ref(&r.heap),
+        ValType::Ref(r) if r.heap == HeapType::I31 => {
+            AnyRef::from_i31(store, I31::wrapping_i32(integer(text, 31)? as i32)).into()
+        }
         ValType::Ref(_) => return None,
     })
 }
@@ -95,7 +106,7 @@ fn integer(text: &str, bits: u32) -> Option<i128> {
     (-(1 << (bits - 1))..(1 << bits)).contains(&value).then_some(value)
 }
 
-fn show(value: &Val) -> String {
+fn show(store: impl AsContext, value: &Val) -> String {
     match value {
         Val::I32(v) => v.to_string(),
         Val::I64(v) => v.to_string(),
@@ -105,10 +116,26 @@ fn show(value: &Val) -> String {
         null if null.is_null_ref() => "null".into(),
         Val::FuncRef(_) => "funcref".into(),
         Val::ExternRef(_) => "externref".into(),
-        Val::AnyRef(_) => "anyref".into(),
+        Val::AnyRef(Some(reference)) => {
+            any(store, reference).unwrap_or_else(|_| "anyref".to_string())
+        }
+        Val::AnyRef(None) => "null".into(),
         Val::ExnRef(_) => "exnref".into(),
         Val::ContRef(_) => "contref".into(),
     }
+}
+
+/// A reference by its kind; integers as integers.
+fn any(store: impl AsContext, reference: &AnyRef) -> selkie::Result<String> {
+    if let Some(value) = reference.as_i31(&store)? {
+        return Ok(value.get_i32().to_string());
+    }
+    Ok(match reference {
+        r if r.is_struct(&store)? => "structref",
+        r if r.is_array(&store)? => "arrayref",
+        _ => "anyref",
+    }
+    .to_string())
 }
 
 #[cfg(test)]
@@ -128,8 +155,19 @@ mod tests {
 
     #[test]
     fn values_are_shown_as_they_are_written() {
-        for (text, ty) in [("-7", ValType::I32), ("1.5", ValType::F64), ("NaN", ValType::F32)] {
-            assert_eq!(show(&parse(text, &ty).unwrap()), text);
+        let mut store = Store::new(&selkie::Engine::default(), ());
+        for (text, ty) in [
+            ("-7", ValType::I32),
+            ("1.5", ValType::F64),
+            ("NaN", ValType::F32),
+            ("-1073741824", ValType::I31REF),
+            ("null", ValType::ANYREF),
+            ("null", ValType::EXTERNREF),
+        ] {
+            let value = parse(&mut store, text, &ty).unwrap();
+            assert_eq!(show(&store, &value), text);
         }
+        assert!(parse(&mut store, "-1073741825", &ValType::I31REF).is_none());
+        assert!(parse(&mut store, "1", &ValType::ANYREF).is_none());
     }
 }

@@ -206,8 +206,9 @@ unsafe extern "C" fn untyped_entry<T: 'static>(
             let params: Vec<Val> =
                 ty.params.iter().map(|t| Val::from_raw(reader.take(*t), *t, store)).collect();
             let stack_bytes = reader.stack_bytes();
-            let default = |t| Val::default_for_ty(&t).unwrap_or(Val::I32(0));
-            let mut results: Vec<Val> = func.ty().results().map(default).collect();
+            // Where null is no value of the type, nothing else is at hand: it must be overwritten.
+            let mut results: Vec<Val> =
+                ty.results.iter().map(|t| Val::from_raw(0, *t, store)).collect();
             let again = Caller {
                 store: StoreContextMut { contents: caller.store.contents },
                 instance: caller.instance,

@@ -72,8 +72,49 @@ use reference_types;
 
 reference_types! {
     /// A struct of the collected heap.
+    ///
+    /// ```
+    /// use selkie_engine::{Engine, Instance, Module, Rooted, Store, StructRef, StructRefPre, Val};
+    /// let engine = Engine::default();
+    /// let module = Module::new(&engine, r#"(module
+    ///     (type $point (struct (field $x (mut i32)) (field $y (mut i32))))
+    ///     (func (export "make") (result (ref $point)) (struct.new $point (i32.const 1) (i32.const 2)))
+    ///     (func (export "x") (param (ref $point)) (result i32) (struct.get $point $x (local.get 0))))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let make = instance.get_typed_func::<(), Rooted<StructRef>>(&mut store, "make")?;
+    /// let x = instance.get_typed_func::<Rooted<StructRef>, i32>(&mut store, "x")?;
+    /// let point = make.call(&mut store, ())?;
+    /// assert_eq!(point.field(&mut store, 1)?.i32(), Some(2));
+    /// point.set_field(&mut store, 0, Val::I32(7))?;
+    /// assert_eq!(x.call(&mut store, point)?, 7);
+    /// // One more, of the same type.
+    /// let ty = point.ty(&store)?;
+    /// let points = StructRefPre::new(&mut store, ty);
+    /// let another = StructRef::new(&mut store, &points, &[Val::I32(8), Val::I32(9)])?;
+    /// assert_eq!(x.call(&mut store, another)?, 8);
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
     StructRef: Struct;
     /// An array of the collected heap.
+    ///
+    /// ```
+    /// use selkie_engine::{ArrayRef, Engine, Instance, Module, Rooted, Store};
+    /// let engine = Engine::default();
+    /// let module = Module::new(&engine, r#"(module
+    ///     (type $text (array i8))
+    ///     (data $hello "hello")
+    ///     (func (export "text") (result (ref $text))
+    ///         (array.new_data $text $hello (i32.const 0) (i32.const 5))))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let text = instance.get_typed_func::<(), Rooted<ArrayRef>>(&mut store, "text")?;
+    /// let text = text.call(&mut store, ())?;
+    /// assert_eq!(text.len(&store)?, 5);
+    /// assert_eq!(text.bytes(&store)?, b"hello");
+    /// assert_eq!(text.get(&mut store, 1)?.i32(), Some(i32::from(b'e')));
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
     ArrayRef: Array;
     /// An exception.
     ExnRef: Exn;
@@ -83,7 +124,7 @@ reference_types! {
 
 macro_rules! bottom_types {
     ($($name:ident: $word:literal;)*) => {$(
-        #[doc = concat!("What `(ref ", $word, ")` would be: nothing. `Option<", stringify!($name), ">` is null.")]
+        #[doc = concat!("What `(ref ", $word, ")` would be: nothing. `Option<", stringify!($name), ">` as a [`WasmTy`](crate::WasmTy) is null.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {}
     )*};
@@ -156,17 +197,22 @@ upcasts! {
 impl StoreInner {
     /// Whether a reference of the same hierarchy is of a type with canonical names.
     pub(crate) fn reference_matches(&self, raw: u64, ty: RawRefType) -> bool {
-        let types = self.engine.types();
-        match types.heap_top(ty.heap) {
+        match self.heap_top(ty.heap) {
             _ if raw == 0 => ty.nullable,
             HeapTop::Func => {
                 let id = TypeId(raw::read_func_ref(raw as usize as *const VMFuncRef).type_id);
-                types.heap_matches(RawHeapType::Concrete(TypeRef::Engine(id)), ty.heap)
+                let heap = RawHeapType::Concrete(TypeRef::Engine(id));
+                ty.heap == RawHeapType::Func || self.engine.types().heap_matches(heap, ty.heap)
             }
-            _ => {
-                drop(types);
-                self.ref_matches(raw, ty.heap)
-            }
+            _ => self.ref_matches(raw, ty.heap),
+        }
+    }
+
+    /// The hierarchy of a heap type with canonical names.
+    pub(crate) fn heap_top(&self, heap: RawHeapType) -> HeapTop {
+        match heap {
+            RawHeapType::Concrete(_) => self.engine.types().heap_top(heap),
+            named => named.top(|_| unreachable!("only defined types are asked for")),
         }
     }
 

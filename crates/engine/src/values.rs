@@ -142,7 +142,7 @@ impl Val {
             ));
         };
         let Some((top, reference)) = self.to_ref(store)? else { return Ok(false) };
-        if store.engine.types().heap_top(wanted.heap) != top {
+        if store.heap_top(wanted.heap) != top {
             return Ok(false);
         }
         Ok(store.reference_matches(reference, wanted))
@@ -192,7 +192,7 @@ impl Val {
             RawValType::F64 => Val::F64(raw as u64),
             RawValType::V128 => Val::V128(V128(raw)),
             RawValType::Ref(r) => {
-                let (top, raw) = (store.engine.types().heap_top(r.heap), raw as u64);
+                let (top, raw) = (store.heap_top(r.heap), raw as u64);
                 match top {
                     HeapTop::Func => Val::FuncRef(Func::from_raw(store.id, raw as usize)),
                     HeapTop::Extern => Val::ExternRef(store.root_nullable(raw)),

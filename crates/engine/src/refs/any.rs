@@ -22,6 +22,15 @@ reference_types! {
     /// ```
     AnyRef: Any;
     /// A reference that WebAssembly can compare: a struct, an array or an [`I31`].
+    ///
+    /// ```
+    /// use selkie_engine::{EqRef, Engine, I31, Rooted, Store};
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// let [one, uno] = [1, 1].map(|value| EqRef::from_i31(&mut store, I31::wrapping_u32(value)));
+    /// assert!(Rooted::ref_eq(&store, &one, &uno)?);
+    /// assert!(Rooted::ref_eq(&store, &one, &one.to_anyref())?);
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
     EqRef: Eq;
 }
 

@@ -9,6 +9,15 @@ use selkie_module::{
 };
 
 /// The type of a table.
+///
+/// ```
+/// use selkie_engine::{Engine, RefType, Store, Table, TableType, Val};
+/// let mut store = Store::new(&Engine::default(), ());
+/// let table = Table::new(&mut store, TableType::new(RefType::ANYREF, 1, Some(3)), Val::AnyRef(None))?;
+/// table.grow(&mut store, 2, Val::AnyRef(None))?;
+/// assert_eq!(table.ty(&store), TableType::new(RefType::ANYREF, 3, Some(3)));
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TableType {
     /// What elements are.
@@ -40,6 +49,15 @@ impl TableType {
 }
 
 /// The type of a global.
+///
+/// ```
+/// use selkie_engine::{Engine, Error, ExternType, GlobalType, Module, Mutability, ValType};
+/// let module = Module::new(&Engine::default(), r#"(module
+///     (global (export "counter") (mut i64) (i64.const 0)))"#)?;
+/// let ty = GlobalType::new(ValType::I64, Mutability::Var);
+/// assert_eq!(module.get_export("counter"), Some(ExternType::Global(ty)));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GlobalType {
     /// What it holds.
