@@ -46,6 +46,7 @@ mod raw;
 mod refs;
 mod roots;
 mod store;
+mod strings;
 mod table;
 mod trusted;
 mod types;
