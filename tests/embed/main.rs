@@ -14,6 +14,7 @@ mod modules;
 mod process_signals;
 mod refs;
 mod roots;
+mod strings;
 mod threads;
 mod types;
 

@@ -80,6 +80,7 @@ impl StoreInner {
         // Should the collector fail, its memory is lost rather than unmapped: frames and objects of
         // machine code may still lead there.
         let mut heap = ManuallyDrop::new(heap);
+        heap.set_outside_bytes(self.strings.used_bytes());
         let mut window = self.runtime.vm.gc;
         let done = work(&mut heap, &mut window, &mut raw::StoreRoots::new(self));
         self.runtime.vm.gc = window;
@@ -111,6 +112,17 @@ impl StoreInner {
     /// What the heap has done and has.
     pub(crate) fn gc_stats(&self) -> GcStats {
         self.heap.as_deref().map_or_else(GcStats::default, |heap| heap.stats(&self.runtime.vm.gc))
+    }
+
+    /// Collects everything, and leaves so much of the limit to what the store keeps outside.
+    pub(crate) fn collect_beside(&mut self, outside_bytes: u64) {
+        let collect = |heap: &mut Heap, window: &mut VMAllocation, roots: &mut dyn Roots| {
+            heap.set_outside_bytes(outside_bytes);
+            heap.collect(Collection::Full, window, roots);
+            Ok(())
+        };
+        // As in `collect`.
+        let _ = self.with_heap(collect);
     }
 
     /// A host object for a place in the list of external references.

@@ -88,6 +88,7 @@ pub use selkie_module::features::Feature;
 pub use selkie_module::{DecodeError, Features};
 pub use selkie_vm::{GcStats, ResourceError};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+pub use strings::JsString;
 pub use table::Table;
 pub use types::{
     ArrayType, ContType, ExportType, ExternType, FieldType, Finality, FuncType, GlobalType,

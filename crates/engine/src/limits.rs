@@ -24,8 +24,9 @@ pub struct StoreLimits {
     pub memory_bytes: u64,
     /// Elements of each table.
     pub table_elements: u64,
-    /// Bytes of the collected heap: all that structs, arrays, exceptions and external references
-    /// take. What does not fit is not allocated: a trap. Holds for heaps made from then on.
+    /// Bytes of the collected heap and of strings ([`JsString`](crate::JsString)) together: all that
+    /// structs, arrays, exceptions, external references and the units of strings take; 4 GiB at
+    /// most. What does not fit is not allocated: a trap. Holds for heaps made from then on.
     pub gc_heap_bytes: u64,
     /// Instances.
     pub instances: usize,

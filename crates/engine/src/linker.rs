@@ -4,13 +4,15 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::func::host::HostFunc;
 use crate::func::{Caller, IntoFunc};
-use crate::global::Extern;
+use crate::global::{Extern, Global};
 use crate::instance::Instance;
 use crate::instance::create::Import;
 use crate::module::Module;
 use crate::store::{AsContextMut, StoreInner};
+use crate::strings;
 use crate::types::{ExternType, FuncType};
 use crate::values::Val;
+use selkie_module::features::Feature;
 use selkie_module::registry::canonical;
 use selkie_module::{EntityType, Limits, TypeId, TypeRef};
 use std::collections::HashMap;
@@ -45,6 +47,8 @@ pub struct Linker<T: 'static> {
     engine: Engine,
     items: HashMap<String, HashMap<String, Import>>,
     allow_shadowing: bool,
+    /// The module name of string constants.
+    string_constants: Option<Arc<str>>,
     /// Functions take the data and stores give it: `T` stands on both sides, so it is invariant.
     data: PhantomData<fn(T) -> T>,
 }
@@ -55,6 +59,7 @@ impl<T> Clone for Linker<T> {
             engine: self.engine.clone(),
             items: self.items.clone(),
             allow_shadowing: self.allow_shadowing,
+            string_constants: self.string_constants.clone(),
             data: PhantomData,
         }
     }
@@ -69,8 +74,13 @@ impl<T> std::fmt::Debug for Linker<T> {
 impl<T> Linker<T> {
     /// An empty linker.
     pub fn new(engine: &Engine) -> Linker<T> {
-        let engine = engine.clone();
-        Linker { engine, items: HashMap::new(), allow_shadowing: false, data: PhantomData }
+        Linker {
+            engine: engine.clone(),
+            items: HashMap::new(),
+            allow_shadowing: false,
+            string_constants: Some(strings::CONSTANTS.into()),
+            data: PhantomData,
+        }
     }
 
     /// The linker's engine.
@@ -81,6 +91,14 @@ impl<T> Linker<T> {
     /// Whether a name may be defined twice, the later definition winning. Default no.
     pub fn allow_shadowing(&mut self, allow: bool) -> &mut Linker<T> {
         self.allow_shadowing = allow;
+        self
+    }
+
+    /// The module name by which modules import strings as constants: each such import is an
+    /// immutable global whose value is its own name, a [`JsString`](crate::JsString). Default `'`,
+    /// as compilers that know the proposal have it; `None` for no constants.
+    pub fn imported_string_constants(&mut self, module: Option<&str>) -> &mut Linker<T> {
+        self.string_constants = module.map(Arc::from);
         self
     }
 
@@ -156,7 +174,7 @@ impl<T> Linker<T> {
         as_module: &str,
         as_name: &str,
     ) -> Result<&mut Linker<T>> {
-        let item = self.find(module, name).cloned().ok_or_else(|| {
+        let item = self.find(module, name)?.ok_or_else(|| {
             Error::new(ErrorKind::Link, format!("`{module}` `{name}` is not defined"))
         })?;
         self.insert(as_module, as_name, item)
@@ -184,7 +202,7 @@ impl<T> Linker<T> {
     pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<()> {
         for import in module.imports() {
             let ExternType::Func(ty) = import.ty() else { continue };
-            if self.find(import.module(), import.name()).is_some() {
+            if self.contains(import.module(), import.name()) {
                 continue;
             }
             let what =
@@ -203,18 +221,25 @@ impl<T> Linker<T> {
         module: &str,
         name: &str,
     ) -> Option<Extern> {
-        Some(match self.find(module, name)? {
-            Import::Extern(item) => *item,
+        let mut context = store.as_context_mut();
+        Some(match self.find(module, name).ok()?? {
+            Import::Extern(item) => item,
             Import::Host(func) => {
-                let mut context = store.as_context_mut();
-                Extern::Func(crate::func::host::into_func(context.inner(), func))
+                Extern::Func(crate::func::host::into_func(context.inner(), &func))
+            }
+            Import::StringConstant(text) => {
+                let inner = context.inner();
+                let address = inner.string_constant(&text).ok()? as usize;
+                Extern::Global(Global { store: inner.id, address, ty: strings::CONSTANT_TYPE })
             }
         })
     }
 
     /// Whether a name is defined.
     pub fn contains(&self, module: &str, name: &str) -> bool {
-        self.find(module, name).is_some()
+        self.defined(module, name).is_some()
+            || self.is_string_function(module, name)
+            || self.is_string_constant(module)
     }
 
     /// Resolves a module's imports, and checks them against the store's items later.
@@ -229,13 +254,14 @@ impl<T> Linker<T> {
         let info = &module.inner.info;
         let mut imports = Vec::with_capacity(info.imports.len());
         for import in &info.imports {
-            let item = self.find(&import.module, &import.name);
-            let item = item.ok_or_else(|| unknown(&import.module, &import.name))?;
-            imports.push(item.clone());
+            let item = self.find(&import.module, &import.name)?;
+            imports.push(item.ok_or_else(|| unknown(&import.module, &import.name))?);
         }
         for (import, item) in info.imports.iter().zip(&imports) {
-            if let Import::Host(func) = item {
-                check_host(module, import, func)?;
+            match item {
+                Import::Host(func) => check_host(module, import, func)?,
+                Import::StringConstant(_) => check_string_constant(module, import)?,
+                Import::Extern(_) => {} // of a store, which is not known yet
             }
         }
         Ok(InstancePre { module: module.clone(), imports: imports.into(), data: PhantomData })
@@ -253,8 +279,35 @@ impl<T> Linker<T> {
         self.instantiate_pre(module)?.instantiate(store)
     }
 
-    fn find(&self, module: &str, name: &str) -> Option<&Import> {
+    /// What a name stands for: what was defined, or else what every module may import.
+    ///
+    /// # Errors
+    /// The engine knows too many types to know that of a function too.
+    fn find(&self, module: &str, name: &str) -> Result<Option<Import>> {
+        if let Some(item) = self.defined(module, name) {
+            return Ok(Some(item.clone()));
+        }
+        if self.is_string_function(module, name) {
+            let func = strings::host_func::<T>(&self.engine, name)?;
+            return Ok(func.map(|func| Import::Host(Arc::new(func))));
+        }
+        Ok(self.is_string_constant(module).then(|| Import::StringConstant(name.into())))
+    }
+
+    fn defined(&self, module: &str, name: &str) -> Option<&Import> {
         self.items.get(module)?.get(name)
+    }
+
+    fn is_string_function(&self, module: &str, name: &str) -> bool {
+        module == strings::MODULE && strings::is_known(name) && self.knows_strings()
+    }
+
+    fn is_string_constant(&self, module: &str) -> bool {
+        self.string_constants.as_deref() == Some(module) && self.knows_strings()
+    }
+
+    fn knows_strings(&self) -> bool {
+        self.engine.config().features.has(Feature::js_string_builtins)
     }
 
     fn insert(&mut self, module: &str, name: &str, item: Import) -> Result<&mut Linker<T>> {
@@ -360,6 +413,7 @@ pub(crate) fn check_imports(store: &StoreInner, module: &Module, imports: &[Impo
         match item {
             Import::Extern(item) => check_extern(store, module, import, *item)?,
             Import::Host(func) => check_host(module, import, func)?,
+            Import::StringConstant(_) => check_string_constant(module, import)?,
         }
     }
     Ok(())
@@ -383,6 +437,19 @@ fn check_host(module: &Module, import: &selkie_module::Import, func: &HostFunc) 
     }
     drop(types);
     Err(incompatible(module, import, &format!("func {}", func.ty())))
+}
+
+fn check_string_constant(module: &Module, import: &selkie_module::Import) -> Result<()> {
+    let want = canonical(&import.ty, &module.inner.type_ids);
+    let types = module.engine().types();
+    if let EntityType::Global(want) = want
+        && !want.mutable
+        && types.val_matches(strings::CONSTANT_TYPE.content, want.content)
+    {
+        return Ok(());
+    }
+    drop(types);
+    Err(incompatible(module, import, "a string constant, global (ref extern)"))
 }
 
 fn check_extern(

@@ -11,6 +11,7 @@ use crate::limits::StoreLimits;
 use crate::memory::MemoryEntry;
 use crate::refs::HostData;
 use crate::roots::RootSet;
+use crate::strings::Strings;
 use crate::table::TableEntry;
 use selkie_vm::{Collection, GcStats, Heap, StoreRuntime, VMFuncRef, VMGlobal, VMHostContext};
 use std::marker::PhantomData;
@@ -51,6 +52,7 @@ pub struct StoreInner {
     pub(crate) roots: RootSet,
     /// What external references of the host's refer to.
     pub(crate) host_data: HostData,
+    pub(crate) strings: Strings,
     pub(crate) limits: StoreLimits,
     pub(crate) next_tag: u64,
     /// The collected heap, once something needed it.
@@ -148,6 +150,7 @@ impl<T> Store<T> {
             host: HostArena::default(),
             roots: RootSet::default(),
             host_data: HostData::default(),
+            strings: Strings::default(),
             limits: StoreLimits::default(),
             next_tag: 1,
             heap: None,

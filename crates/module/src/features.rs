@@ -1,9 +1,9 @@
 //! The proposals of WebAssembly, as one table.
 //!
 //! Grammar: `name, switch, "flag", wasmparser feature, default, runs, "what it is";`, where `switch`
-//! is the method of `Config` and `runs` is whether what is valid by it can also be compiled. From it
-//! come the switches of `Config`, the command line's `-W` names and their help, and the hint in
-//! errors.
+//! is the method of `Config`, the feature is `NONE` where a proposal concerns linking alone, and
+//! `runs` is whether what is valid by it can also be compiled. From it come the switches of
+//! `Config`, the command line's `-W` names and their help, and the hint in errors.
 
 use wasmparser::WasmFeatures;
 
@@ -35,8 +35,18 @@ macro_rules! for_each_feature {
             stack_switching, wasm_stack_switching, "stack-switching", STACK_SWITCHING, false, false, "continuations";
             custom_descriptors, wasm_custom_descriptors, "custom-descriptors", CUSTOM_DESCRIPTORS, false, false, "exact types and descriptors";
             memory_control, wasm_memory_control, "memory-control", MEMORY_CONTROL, false, true, "memory.discard";
+            js_string_builtins, wasm_js_string_builtins, "js-string-builtins", NONE, true, true, "strings for modules that import wasm:js-string or string constants";
             shared_everything_threads, wasm_shared_everything_threads, "shared-everything-threads", SHARED_EVERYTHING_THREADS, false, false, "shared globals, tables and functions";
         }
+    };
+}
+
+macro_rules! wasmparser_feature {
+    (NONE) => {
+        WasmFeatures::empty()
+    };
+    ($bit:ident) => {
+        WasmFeatures::$bit
     };
 }
 
@@ -71,8 +81,8 @@ macro_rules! define_features {
                 match self { $(Feature::$name => $runs,)* }
             }
 
-            fn bit(self) -> WasmFeatures {
-                match self { $(Feature::$name => WasmFeatures::$bit,)* }
+            fn validation(self) -> WasmFeatures {
+                match self { $(Feature::$name => wasmparser_feature!($bit),)* }
             }
         }
     };
@@ -82,16 +92,22 @@ for_each_feature!(define_features);
 
 /// A set of enabled proposals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Features(WasmFeatures);
+pub struct Features {
+    /// A bit for each row of the table.
+    rows: u64,
+}
+
+const _: () = assert!(Feature::ALL.len() <= 64);
+
+/// What is always on.
+const BASE: WasmFeatures = WasmFeatures::FLOATS
+    .union(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
+    .union(WasmFeatures::BULK_MEMORY_OPT);
 
 impl Default for Features {
     fn default() -> Features {
-        let mut set = Features(
-            WasmFeatures::FLOATS
-                | WasmFeatures::GC_TYPES
-                | WasmFeatures::CALL_INDIRECT_OVERLONG
-                | WasmFeatures::BULK_MEMORY_OPT,
-        );
+        let mut set = Features { rows: 0 };
         for feature in Feature::ALL {
             set.set(*feature, feature.default_enabled());
         }
@@ -109,17 +125,19 @@ impl Features {
 
     /// Turns one proposal on or off.
     pub fn set(&mut self, feature: Feature, on: bool) {
-        self.0.set(feature.bit(), on);
+        let row = 1 << feature as u32;
+        self.rows = if on { self.rows | row } else { self.rows & !row };
     }
 
     /// Whether a proposal is on.
     pub fn has(&self, feature: Feature) -> bool {
-        self.0.contains(feature.bit())
+        self.rows & 1 << feature as u32 != 0
     }
 
     /// For wasmparser.
     pub fn bits(&self) -> WasmFeatures {
-        self.0
+        let on = Feature::ALL.iter().filter(|feature| self.has(**feature));
+        on.fold(BASE, |bits, feature| bits | feature.validation())
     }
 }
 
@@ -133,6 +151,9 @@ mod tests {
             let mut set = Features::default();
             set.set(feature, !feature.default_enabled());
             assert_eq!(set.has(feature), !feature.default_enabled(), "{}", feature.flag());
+            let is_validated = !feature.validation().is_empty();
+            let differs = set.bits() != Features::default().bits();
+            assert_eq!(differs, is_validated, "{}", feature.flag());
         }
     }
 }

@@ -79,6 +79,10 @@ traps! {
     NullExceptionReference = 24, "null exception reference";
     /// `unreachable` that compilation put behind a call that never returns.
     UnreachableAfterCall = 25, "unreachable code executed";
+    /// A place in a string beyond its end.
+    StringOutOfBounds = 30, "out of bounds string access";
+    /// A number that is no code point.
+    InvalidCodePoint = 31, "invalid code point";
 }
 
 impl std::fmt::Display for TrapCode {

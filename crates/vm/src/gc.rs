@@ -187,6 +187,17 @@ impl Heap {
         self.spaces.base()
     }
 
+    /// Leaves so much of the limit to what the owner keeps outside for objects of the heap. What the
+    /// heap has already is given up at collections only.
+    pub fn set_outside_bytes(&mut self, bytes: u64) {
+        self.spaces.set_outside_bytes(bytes);
+    }
+
+    /// Bytes that count against the limit now.
+    pub fn committed_bytes(&self) -> u64 {
+        self.spaces.committed_bytes()
+    }
+
     /// The types of its objects.
     pub fn types(&self) -> &Arc<TypeTable> {
         &self.types

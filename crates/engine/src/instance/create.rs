@@ -29,6 +29,8 @@ use std::sync::Arc;
 pub(crate) enum Import {
     Extern(Extern),
     Host(Arc<HostFunc>),
+    /// An immutable global whose value is this string.
+    StringConstant(Arc<str>),
 }
 
 /// Makes an instance and runs everything but its start function, whose index it answers.
@@ -41,7 +43,8 @@ pub(crate) fn create(
         let message = format!("the store's limit of {} instances", store.limits.instances);
         return Err(Error::new(ErrorKind::Limit, message));
     }
-    let before = (store.tables.len(), store.memories.len(), store.host.keep.len());
+    let host = &store.host;
+    let before = (store.tables.len(), store.memories.len(), host.keep.len(), host.globals.len());
     let id = match allocate(store, module, imports) {
         Ok(id) => id,
         Err(error) => {
@@ -49,6 +52,7 @@ pub(crate) fn create(
             store.tables.truncate(before.0);
             store.memories.truncate(before.1);
             store.host.keep.truncate(before.2);
+            store.host.globals.truncate(before.3);
             return Err(error);
         }
     };
@@ -153,6 +157,11 @@ fn fill_import(
         Import::Extern(Extern::Global(global)) => {
             let at = layout.global_import(GlobalIndex(filled.globals));
             state.context.put(at, global.address);
+            filled.globals += 1;
+        }
+        Import::StringConstant(text) => {
+            let at = layout.global_import(GlobalIndex(filled.globals));
+            state.context.put(at, store.string_constant(text)?);
             filled.globals += 1;
         }
         Import::Extern(Extern::Tag(tag)) => {

@@ -4,7 +4,7 @@ use super::{AnyRef, GcRef, reference_types};
 use crate::error::Result;
 use crate::roots::Rooted;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreInner};
-use selkie_module::TypeId;
+use selkie_module::{TrapCode, TypeId};
 use selkie_vm::Collection;
 use std::any::Any;
 
@@ -40,15 +40,9 @@ impl ExternRef {
             inner.collect(Collection::Full);
             inner.host_data.collected();
         }
-        let place = inner.host_data.add(Box::new(data))?;
-        match inner.make_object(|store| store.new_handle(TypeId::HOST, place)) {
-            Ok(made) => Ok(inner.root(made)),
-            Err(error) => {
-                inner.host_data.died(place);
-                inner.host_data.drop_dead();
-                Err(error)
-            }
-        }
+        let data = Box::new(data);
+        let made = inner.make_object(|store| store.new_host_object(data))?;
+        Ok(inner.root(made))
     }
 
     /// An internal reference as it is outside (spec: `extern.convert_any`). It is rooted where it
@@ -73,8 +67,8 @@ impl ExternRef {
         store: impl Into<StoreContext<'a, T>>,
     ) -> Result<Option<&'a (dyn Any + Send + Sync)>> {
         let inner = store.into().inner();
-        let place = inner.host_place(inner.raw_of(self.root())?)?;
-        Ok(place.and_then(|place| inner.host_data.get(place)))
+        let raw = inner.raw_of(self.root())?;
+        Ok(inner.host_data_of(raw))
     }
 
     /// The host's data, to change it; `None` for a converted reference.
@@ -86,17 +80,38 @@ impl ExternRef {
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> Result<Option<&'a mut (dyn Any + Send + Sync)>> {
         let inner = store.into().into_inner();
-        let place = inner.host_place(inner.raw_of(self.root())?)?;
-        Ok(place.and_then(|place| inner.host_data.get_mut(place)))
+        let raw = inner.raw_of(self.root())?;
+        Ok(inner.host_data_of_mut(raw))
     }
 }
 
 impl StoreInner {
-    /// The place of the data that a reference refers to, if it refers to data of the host's.
-    fn host_place(&self, raw: u64) -> Result<Option<u32>> {
-        if self.object_type(raw) != TypeId::HOST {
-            return Ok(None);
-        }
-        Ok(Some(self.heap_of_objects()?.place_of(raw as u32)?))
+    /// An object for data of the host's, in the heap that has been made.
+    pub(crate) fn new_host_object(
+        &mut self,
+        data: Box<dyn Any + Send + Sync>,
+    ) -> Result<u64, TrapCode> {
+        let place = self.host_data.add(data).map_err(|_| TrapCode::AllocationTooLarge)?;
+        self.new_handle(TypeId::HOST, place).inspect_err(|_| {
+            self.host_data.died(place);
+            self.host_data.drop_dead();
+        })
+    }
+
+    /// The host's data behind an external reference; `None` for null and converted references.
+    #[inline]
+    pub(crate) fn host_data_of(&self, raw: u64) -> Option<&(dyn Any + Send + Sync)> {
+        self.host_data.get(self.host_place(raw)?)
+    }
+
+    /// As [`StoreInner::host_data_of`], to change it.
+    pub(crate) fn host_data_of_mut(&mut self, raw: u64) -> Option<&mut (dyn Any + Send + Sync)> {
+        let place = self.host_place(raw)?;
+        self.host_data.get_mut(place)
+    }
+
+    /// Of what can be an external reference only host objects have a place.
+    fn host_place(&self, raw: u64) -> Option<u32> {
+        self.heap.as_deref()?.place_of(raw as u32).ok()
     }
 }

@@ -46,8 +46,6 @@ enum State {
 
 /// How two strings are going to be put together.
 pub(super) enum Join {
-    /// One of them is empty.
-    Whole(Form),
     /// Both are short.
     Copy(Text, Text),
     /// The first with the second copied to its last piece.
@@ -98,7 +96,10 @@ impl Form {
 
     /// Shows the pieces of a string, the last one first: a rope that was made by appending is then
     /// walked with hardly anything to remember.
-    pub(super) fn each_piece_from_end(&self, mut see: impl FnMut(Units<'_>)) -> Result<(), TrapCode> {
+    pub(super) fn each_piece_from_end(
+        &self,
+        mut see: impl FnMut(Units<'_>),
+    ) -> Result<(), TrapCode> {
         let mut before: Vec<Form> = Vec::new();
         let mut next = Some(self.clone());
         while let Some(form) = next {
@@ -179,15 +180,14 @@ impl Rope {
 }
 
 impl Join {
-    /// Decides how; [`TrapCode::AllocationTooLarge`] when the result is longer than strings can be.
+    /// Decides how, for two strings that are not empty; [`TrapCode::AllocationTooLarge`] when the
+    /// result is longer than strings can be.
     pub(super) fn new(first: &Form, second: &Form) -> Result<Join, TrapCode> {
         let (first_len, second_len) = (first.len(), second.len());
         if first_len + second_len > MAX_UNITS {
             return Err(TrapCode::AllocationTooLarge);
         }
-        if first_len == 0 || second_len == 0 {
-            return Ok(Join::Whole(if first_len == 0 { second.clone() } else { first.clone() }));
-        }
+        debug_assert!(first_len > 0 && second_len > 0);
         Ok(match (first.state(), second.state()) {
             (State::Flat(first), State::Flat(second)) if first_len + second_len <= FLAT_UNITS => {
                 Join::Copy(first, second)
@@ -209,7 +209,6 @@ impl Join {
     /// What [`Join::make`] must be given.
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Join::Whole(_) => 0,
             Join::Copy(first, second) => joined_bytes(first, second),
             Join::Append(_, first, second) | Join::Prepend(first, second, _) => {
                 ROPE_BYTES + joined_bytes(first, second)
@@ -220,7 +219,6 @@ impl Join {
 
     pub(super) fn make(self, mut charge: Charge) -> Result<Form, TrapCode> {
         Ok(match self {
-            Join::Whole(form) => form,
             Join::Copy(first, second) => Form::Flat(joined(&first, &second, charge)?),
             Join::Append(left, last, second) => {
                 let rope = charge.split(ROPE_BYTES);

@@ -153,7 +153,11 @@ impl Text {
     }
 
     /// A copy of units, for which [`piece_bytes`] have been charged; as narrow as `is_wide` says.
-    pub(super) fn copied(units: Units<'_>, is_wide: bool, charge: Charge) -> Result<Text, TrapCode> {
+    pub(super) fn copied(
+        units: Units<'_>,
+        is_wide: bool,
+        charge: Charge,
+    ) -> Result<Text, TrapCode> {
         let mut buffer = Buffer::with_capacity(units.len(), is_wide)?;
         buffer.push(units);
         Ok(Text::new(buffer, charge))

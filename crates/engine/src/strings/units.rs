@@ -91,10 +91,6 @@ impl<'a> Units<'a> {
         }
     }
 
-    pub(super) fn equals(self, other: Units<'_>) -> bool {
-        self.len() == other.len() && self.compare(other) == Ordering::Equal
-    }
-
     /// Order of the first units that differ, or else of the lengths (ECMAScript, `IsLessThan`).
     pub(super) fn compare(self, other: Units<'_>) -> Ordering {
         fn mixed(narrow: &[u8], wide: &[u16]) -> Ordering {
@@ -133,7 +129,6 @@ mod tests {
                 for left in [Units::Latin1(a), Units::Wide(&wide_a)] {
                     for right in [Units::Latin1(b), Units::Wide(&wide_b)] {
                         assert_eq!(left.compare(right), a.cmp(b));
-                        assert_eq!(left.equals(right), a == b);
                     }
                 }
             }

@@ -7,7 +7,8 @@
 //! The cards end at the base, so that machine code finds them at a fixed distance; the other tables
 //! are as long as the reservation needs. A region is *open* up to where it may be touched, and
 //! *committed* up to where it counts against the limit of the store; between the two its pages have
-//! been given back. What is committed never exceeds the limit.
+//! been given back. What is committed never exceeds the limit, and does not grow beyond what the
+//! owner leaves of it.
 //!
 //! Opening pages can fail, giving them back cannot matter: that is why a collection itself opens
 //! nothing. See `sizing.rs` for how room is made sure of beforehand.
@@ -107,6 +108,8 @@ pub(super) struct Spaces {
     nursery: Region,
     old: Region,
     limit_bytes: u64,
+    /// What the owner takes of the limit for itself.
+    outside_bytes: u64,
     peak_bytes: u64,
 }
 
@@ -158,6 +161,7 @@ impl Spaces {
             nursery: Region::new(nursery, half),
             old: Region::new(OLD_START, old_end),
             limit_bytes,
+            outside_bytes: 0,
             peak_bytes: 0,
         };
         spaces.open_tables(OLD_START)?;
@@ -174,9 +178,19 @@ impl Spaces {
         self.tables
     }
 
-    /// Bytes that may be committed.
+    /// Bytes that may be committed from now on, with what is already.
     pub(super) fn limit_bytes(&self) -> u64 {
+        self.limit_bytes.saturating_sub(self.outside_bytes)
+    }
+
+    /// Bytes that may ever be committed.
+    pub(super) fn whole_limit_bytes(&self) -> u64 {
         self.limit_bytes
+    }
+
+    /// Leaves that much of the limit to others. What is committed already stays.
+    pub(super) fn set_outside_bytes(&mut self, bytes: u64) {
+        self.outside_bytes = bytes;
     }
 
     /// Bytes that are committed.
@@ -228,13 +242,13 @@ impl Spaces {
             return Ok(());
         }
         let refused =
-            ResourceError::LimitExceeded { requested: bytes.into(), limit: self.limit_bytes };
+            ResourceError::LimitExceeded { requested: bytes.into(), limit: self.limit_bytes() };
         if bytes > region.max_bytes() {
             return Err(refused);
         }
         let end = region.start + pages(bytes);
         let committed = self.committed_bytes() + u64::from(end - region.committed_end);
-        if committed > self.limit_bytes {
+        if committed > self.limit_bytes() {
             return Err(refused);
         }
         if end > region.open_end {

@@ -76,7 +76,7 @@ impl Heap {
     }
 
     fn verify_sizes(&self, window: &VMAllocation) -> Checked {
-        let (limit, committed) = (self.spaces.limit_bytes(), self.spaces.committed_bytes());
+        let (limit, committed) = (self.spaces.whole_limit_bytes(), self.spaces.committed_bytes());
         if committed > limit {
             return Err(format!("{committed} bytes are committed, the limit is {limit}"));
         }

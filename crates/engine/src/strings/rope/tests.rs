@@ -19,6 +19,9 @@ fn flat(account: &Arc<Account>, units: &[u16]) -> Form {
 }
 
 fn join(account: &Arc<Account>, first: &Form, second: &Form) -> Form {
+    if first.len() == 0 || second.len() == 0 {
+        return if first.len() == 0 { second.clone() } else { first.clone() };
+    }
     let join = Join::new(first, second).expect("it is short enough");
     let charge = account.charge(join.bytes()).expect("it fits");
     join.make(charge).expect("there is memory")
