@@ -116,6 +116,11 @@ fn of_module(engine: &Engine, input: Input) -> Result<Report, Failure> {
         name: export.name.clone(),
         ty: describe(info, info.entity_type(export.index)),
     });
+    let mut features = features_used(&bytes);
+    // What is linked, not validated, shows in the imports alone.
+    if info.imports.iter().any(|import| import.module == "wasm:js-string") {
+        features.push(Feature::js_string_builtins);
+    }
     Ok(Report {
         kind: "module",
         bytes: bytes.len(),
@@ -123,7 +128,7 @@ fn of_module(engine: &Engine, input: Input) -> Result<Report, Failure> {
         functions: Count { imported: info.num_imported_funcs, defined: module.functions.len() },
         memories: info.memories.iter().map(|m| describe(info, EntityType::Memory(*m))).collect(),
         tables: info.tables.iter().map(|t| describe(info, EntityType::Table(*t))).collect(),
-        features: features_used(&bytes).iter().map(|feature| feature.flag()).collect(),
+        features: features.iter().map(|feature| feature.flag()).collect(),
         sections: sections(&bytes),
         code_bytes: None,
         grants: Vec::new(),

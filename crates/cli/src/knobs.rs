@@ -25,6 +25,8 @@ pub(crate) enum Knob {
     Size(fn(&mut Settings, u64)),
     /// `NAME=ADDRESS:PORT`.
     Address(fn(&mut Settings, String)),
+    /// `NAME=MODULE`: the name of a module in imports.
+    Module(fn(&mut Settings, String)),
 }
 
 /// A choice of a group.
@@ -76,6 +78,8 @@ const WASM: &[Choice] = choices! {
         |s, on| { s.config.canonical_nans(on); };
     "unknown-imports-trap", Switch, false, "functions that nobody provides trap when called, instead of refusing the module",
         |s, on| s.unknown_imports_trap = on;
+    "string-constants", Module, false, "the module that string constants are imported from (default ')",
+        |s, module| s.string_constants = Some(module);
     "max-stack", Size from MIN_STACK_BYTES as u64, false, "stack of the program (default 16M)",
         |s, n| { s.config.max_wasm_stack_bytes(usize::try_from(n).unwrap_or(usize::MAX)); };
     "max-memory", Size, false, "size that each memory may have (default: what the system gives)",
@@ -220,6 +224,7 @@ impl Group {
             Knob::Demand(set) => set(settings, demand(value)?),
             Knob::Count(set) => set(settings, number(|text| text.parse().ok())?),
             Knob::Size(set) => set(settings, number(parse_size)?),
+            Knob::Module(set) => set(settings, value.ok_or("it needs a value: MODULE")?.into()),
             Knob::Address(set) => {
                 set(settings, address(value.ok_or("it needs a value: ADDRESS:PORT")?)?);
             }
@@ -248,6 +253,7 @@ impl Group {
                 Knob::Count(_) => "=NUMBER",
                 Knob::Size(_) => "=SIZE",
                 Knob::Address(_) => "=ADDRESS:PORT",
+                Knob::Module(_) => "=MODULE",
             };
             let _ = writeln!(text, "  {:<36} {}", format!("{}{takes}", choice.name), choice.about);
         }

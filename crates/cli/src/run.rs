@@ -129,6 +129,9 @@ impl Program<'_> {
 
     fn linker(&self, engine: &Engine) -> Result<Linker<WasiCtx>, Failure> {
         let mut linker = Linker::new(engine);
+        if let Some(module) = &self.settings.string_constants {
+            linker.imported_string_constants(Some(module));
+        }
         if self.module.imports().any(|import| imports::is_wasi(import.module())) {
             add_to_linker(&mut linker, |context: &mut WasiCtx| context)
                 .map_err(|error| self.failed(&error))?;

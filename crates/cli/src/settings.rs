@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) limits: StoreLimits,
     /// Whether functions that nobody provides trap when they are called.
     pub(crate) unknown_imports_trap: bool,
+    /// Instead of the usual module for constants that are strings.
+    pub(crate) string_constants: Option<String>,
     /// Whether artifacts run whatever they are called.
     pub(crate) allow_precompiled: bool,
     pub(crate) wasi: WasiSettings,
@@ -52,6 +54,7 @@ impl Default for Settings {
             config: Config::new(),
             limits: StoreLimits::default(),
             unknown_imports_trap: false,
+            string_constants: None,
             allow_precompiled: false,
             wasi: WasiSettings::default(),
             cache: CacheSettings {

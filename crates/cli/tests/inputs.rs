@@ -196,3 +196,21 @@ fn proposals_that_are_off_are_refused_by_name() {
     place.run(&["validate", "v.wat"]).ok();
     place.run(&["validate", "-W", "simd=off,relaxed-simd=off", "v.wat"]).fails(1, "-W simd");
 }
+
+#[test]
+fn programs_with_strings_of_javascript_run_and_can_be_denied_them() {
+    let place = Place::new("inputs-strings");
+    place.file(
+        "strings.wat",
+        r#"(module
+        (import "wasm:js-string" "length" (func $length (param externref) (result i32)))
+        (import "S" "twelve units" (global $text externref))
+        (func (export "length") (result i32) (call $length (global.get $text))))"#,
+    );
+    let named = ["-W", "string-constants=S", "--invoke", "length", "strings.wat"];
+    assert_eq!(place.run(&named).ok(), "12\n");
+    place.run(&["--invoke", "length", "strings.wat"]).fails(1, "twelve units");
+    let off = ["-W", "js-string-builtins=off,string-constants=S", "strings.wat"];
+    place.run(&off).fails(1, "wasm:js-string");
+    assert!(place.run(&["inspect", "strings.wat"]).ok().contains("  js-string-builtins\n"));
+}

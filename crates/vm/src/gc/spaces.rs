@@ -325,6 +325,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_the_owner_takes_of_the_limit_cannot_be_committed() {
+        let mut spaces = Spaces::new(MIB).unwrap();
+        spaces.grow(Part::Old, 300_000).unwrap();
+        spaces.set_outside_bytes(700_000);
+        assert_eq!(spaces.limit_bytes(), MIB - 700_000);
+        assert!(spaces.grow(Part::Nursery, 100_000).is_err());
+        spaces.set_outside_bytes(u64::MAX);
+        assert_eq!((spaces.limit_bytes(), spaces.committed_bytes()), (0, 303_104));
+        spaces.set_outside_bytes(600_000);
+        spaces.grow(Part::Nursery, 100_000).unwrap();
+    }
+
+    #[test]
     fn every_committed_byte_and_its_table_entries_can_be_written() {
         let mut spaces = Spaces::new(1 << 32).unwrap();
         let base = spaces.base();
