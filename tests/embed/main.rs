@@ -5,6 +5,7 @@
 
 mod callers;
 mod configs;
+mod descriptors;
 mod errors;
 mod foreign;
 mod funcs;

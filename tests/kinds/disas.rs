@@ -52,7 +52,7 @@ fn trial(path: &Path) -> Result<(), String> {
 /// The walk of each function of a module, as comments.
 fn walk(source: &str) -> Result<String, String> {
     let bytes = wat::parse_str(source).map_err(|e| e.to_string())?;
-    let features = Features::default();
+    let features = Features::all();
     let module = decode(&bytes, features).map_err(|e| e.to_string())?;
     let unit = CompileUnit::new(&module, &bytes, features, tuning(source)?);
     let mut out = String::new();

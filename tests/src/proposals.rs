@@ -80,7 +80,7 @@ pub fn of_folder(folder: &str) -> Features {
         "proposals/stack-switching" | "shared/stack-switching" => {
             defaults_and(&[Feature::stack_switching])
         }
-        "proposals/custom-descriptors" | "shared/custom-descriptors" => {
+        "proposals/custom-descriptors" | "shared/custom-descriptors" | "own/custom-descriptors" => {
             defaults_and(&[Feature::custom_descriptors])
         }
         "own/memory-control" => defaults_and(&[Feature::memory_control]),

@@ -186,6 +186,7 @@ fn describe(info: &ModuleInfo, ty: EntityType) -> String {
     let max = |max: Option<u64>| max.map_or(String::new(), |max| format!(" {max}"));
     match ty {
         EntityType::Func(r) => format!("func {}", func(r)),
+        EntityType::ExactFunc(r) => format!("func exact {}", func(r)),
         EntityType::Tag(r) => format!("tag {}", func(r)),
         EntityType::Table(t) => {
             let index = if t.index == selkie::IndexType::I64 { "i64 " } else { "" };

@@ -274,13 +274,16 @@ pub trait Emitter {
     );
     /// Whether a reference is of a type, as i32.
     fn ref_test(&mut self, plan: &CastPlan, value: Self::Value) -> Self::Value;
-    /// Traps unless a reference is of a type.
-    fn ref_cast(&mut self, plan: &CastPlan, value: Self::Value);
-    /// Branches when a reference is of a type, or when it is not.
+    /// Traps unless a reference is of a type. `descriptor` is the one that the plan asks for, if
+    /// it asks for one; it is not null.
+    fn ref_cast(&mut self, plan: &CastPlan, value: Self::Value, descriptor: Option<Self::Value>);
+    /// Branches when a reference is of a type, or when it is not; `descriptor` as in
+    /// [`Emitter::ref_cast`].
     fn branch_on_cast(
         &mut self,
         plan: &CastPlan,
         value: Self::Value,
+        descriptor: Option<Self::Value>,
         when: bool,
         to: Self::Label,
         args: &[Self::Value],

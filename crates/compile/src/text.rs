@@ -149,6 +149,14 @@ fn cast(plan: &CastPlan) -> String {
     format!("{null}{i31}{target}")
 }
 
+/// The descriptor that a cast asks for.
+fn described(plan: &CastPlan, descriptor: Option<Value>) -> String {
+    match (plan.descriptor, descriptor) {
+        (Some(access), Some(wanted)) => format!(" with v{} as {}", wanted.0, field(&access)),
+        _ => String::new(),
+    }
+}
+
 impl Emitter for TextEmitter {
     type Value = Value;
     type Label = Label;
@@ -426,21 +434,24 @@ impl Emitter for TextEmitter {
         self.define(format_args!("is v{} {}", value.0, cast(plan)))
     }
 
-    fn ref_cast(&mut self, plan: &CastPlan, value: Value) {
-        self.line(format_args!("trap unless v{} is {}", value.0, cast(plan)));
+    fn ref_cast(&mut self, plan: &CastPlan, value: Value, descriptor: Option<Value>) {
+        let (plan, described) = (cast(plan), described(plan, descriptor));
+        self.line(format_args!("trap unless v{} is {plan}{described}", value.0));
     }
 
     fn branch_on_cast(
         &mut self,
         plan: &CastPlan,
         value: Value,
+        descriptor: Option<Value>,
         when: bool,
         to: Label,
         args: &[Value],
     ) {
         let word = if when { "if" } else { "unless" };
-        let (plan, args) = (cast(plan), list(args));
-        self.line(format_args!("{word} v{} is {plan} jump L{} ({args})", value.0, to.0));
+        let (plan, described, args) = (cast(plan), described(plan, descriptor), list(args));
+        let (value, to) = (value.0, to.0);
+        self.line(format_args!("{word} v{value} is {plan}{described} jump L{to} ({args})"));
     }
 
     fn widen(&mut self, value: Value, index: IndexType) -> Value {

@@ -7,6 +7,7 @@
 
 mod calls;
 mod control;
+mod descriptors;
 mod exceptions;
 mod heap;
 mod legacy;

@@ -3,10 +3,8 @@
 
 use crate::inline::InlinePlan;
 use selkie_module::decode::BranchHints;
-use selkie_module::heap::{self, ObjectLayout};
-use selkie_module::{
-    CompositeType, ContextLayout, Features, FunctionSource, ModuleInfo, ParsedModule,
-};
+use selkie_module::heap::ObjectLayout;
+use selkie_module::{ContextLayout, Features, FunctionSource, ModuleInfo, ParsedModule, TypeIndex};
 
 /// Decisions about generated code that hold for a whole artifact. They are part of its identity:
 /// code made under one tuning never runs in an engine with another.
@@ -76,7 +74,9 @@ impl<'a> CompileUnit<'a> {
         CompileUnit {
             info: &module.info,
             layout: ContextLayout::new(&module.info),
-            objects: object_layouts(&module.info),
+            objects: (0..module.info.types.len())
+                .map(|at| module.info.object_layout(TypeIndex::new(at)))
+                .collect(),
             functions: &module.functions,
             branch_hints: &module.branch_hints,
             tuning,
@@ -85,14 +85,4 @@ impl<'a> CompileUnit<'a> {
             features,
         }
     }
-}
-
-fn object_layouts(info: &ModuleInfo) -> Vec<ObjectLayout> {
-    let layout = |ty: &selkie_module::SubType| match &ty.composite {
-        CompositeType::Struct(fields) => {
-            ObjectLayout::of_struct(fields, |heap| info.heap_top(heap))
-        }
-        _ => ObjectLayout { fields: Box::new([]), bytes: heap::ALIGN_BYTES },
-    };
-    info.types.iter().map(layout).collect()
 }

@@ -6,8 +6,8 @@
 use crate::heap::Held;
 use crate::raw;
 use crate::store::{InstanceId, StoreInner};
-use selkie_module::heap::{I31_TAG, ObjectLayout};
-use selkie_module::{CompositeType, ConstExpr, ConstOp, TrapCode, TypeIndex};
+use selkie_module::heap::I31_TAG;
+use selkie_module::{ConstExpr, ConstOp, TrapCode, TypeIndex};
 
 /// The value of an expression in an instance, as machine code holds it.
 ///
@@ -57,6 +57,8 @@ fn step(store: &mut StoreInner, id: InstanceId, op: ConstOp) -> Result<Held, Tra
         O::RefI31 => u128::from((pop(store).bits() as u32) << 1 | I31_TAG),
         O::StructNew(_)
         | O::StructNewDefault(_)
+        | O::StructNewDesc(_)
+        | O::StructNewDefaultDesc(_)
         | O::ArrayNew(_)
         | O::ArrayNewDefault(_)
         | O::ArrayNewFixed(..) => return object(store, id, op).map(Held::reference),
@@ -74,21 +76,34 @@ fn binary(store: &mut StoreInner, f: impl FnOnce(u128, u128) -> u128) -> u128 {
     f(a, b)
 }
 
+fn not_null(descriptor: Option<&Held>) -> Result<(), TrapCode> {
+    match descriptor.is_some_and(|held| held.bits() != 0) {
+        true => Ok(()),
+        false => Err(TrapCode::NullDescriptorReference),
+    }
+}
+
 /// Makes a struct or an array.
 fn object(store: &mut StoreInner, id: InstanceId, op: ConstOp) -> Result<u64, TrapCode> {
     let module = store.instance(id).module.clone();
     let canonical = |ty: TypeIndex| module.type_ids[ty.index()];
-    let layout = |ty: TypeIndex| match &module.info.types[ty.index()].composite {
-        CompositeType::Struct(fields) => {
-            ObjectLayout::of_struct(fields, |heap| module.info.heap_top(heap))
-        }
-        _ => unreachable!("validation: the type is a struct"),
-    };
+    let layout = |ty| module.info.object_layout(ty);
     match op {
         ConstOp::StructNew(ty) => store.struct_of_held(canonical(ty), &layout(ty)),
         ConstOp::StructNewDefault(ty) => {
             let layout = layout(ty);
             store.held.extend(layout.fields.iter().map(|_| Held::default()));
+            store.struct_of_held(canonical(ty), &layout)
+        }
+        ConstOp::StructNewDesc(ty) => {
+            not_null(store.held.last())?;
+            store.struct_of_held(canonical(ty), &layout(ty))
+        }
+        ConstOp::StructNewDefaultDesc(ty) => {
+            not_null(store.held.last())?;
+            let (layout, descriptor) = (layout(ty), pop(store));
+            store.held.extend(layout.fields.iter().map(|_| Held::default()));
+            store.held.push(descriptor);
             store.struct_of_held(canonical(ty), &layout)
         }
         ConstOp::ArrayNew(ty) => {

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::raw;
 use crate::store::StoreInner;
-use selkie_module::heap::{MAX_BYTES, ObjectKind, ObjectLayout};
+use selkie_module::heap::{MAX_BYTES, ObjectKind, ObjectLayout, Slot};
 use selkie_module::{TrapCode, TypeId};
 use selkie_vm::{Collection, GcStats, Heap, HeapConfig, Roots, TableKind, VMAllocation};
 use std::mem::ManuallyDrop;
@@ -132,17 +132,19 @@ impl StoreInner {
         made.map(u64::from)
     }
 
-    /// A struct of the values held last.
+    /// A struct of the values held last: its fields, then its descriptor where it has one.
     pub(crate) fn struct_of_held(
         &mut self,
         ty: TypeId,
         layout: &ObjectLayout,
     ) -> Result<u64, TrapCode> {
         let made = self.alloc_struct(ty)?;
-        let values = self.take_held(layout.fields.len());
+        let descriptor = layout.descriptor.map(|at| (at, Slot::Ref));
+        let places = layout.fields.iter().copied().chain(descriptor);
+        let values = self.take_held(places.clone().count());
         let heap = self.objects()?;
-        for ((at, slot), value) in layout.fields.iter().zip(values) {
-            heap.store(made, *at, *slot, value.bits())?;
+        for ((at, slot), value) in places.zip(values) {
+            heap.store(made, at, slot, value.bits())?;
         }
         Ok(made.into())
     }

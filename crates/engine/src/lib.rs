@@ -91,8 +91,8 @@ pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use strings::JsString;
 pub use table::Table;
 pub use types::{
-    ArrayType, ContType, ExportType, ExternType, FieldType, Finality, FuncType, GlobalType,
-    HeapType, ImportType, IndexType, Limits, MemoryType, Mutability, RefType, StorageType,
-    StructType, TableType, ValType,
+    AbstractHeapType, ArrayType, ContType, ExportType, ExternType, FieldType, Finality, FuncType,
+    GlobalType, HeapType, ImportType, IndexType, Limits, MemoryType, Mutability, RefType,
+    StorageType, StructType, TableType, ValType,
 };
 pub use values::{V128, Val};

@@ -430,9 +430,13 @@ fn incompatible(module: &Module, import: &selkie_module::Import, have: &str) -> 
 fn check_host(module: &Module, import: &selkie_module::Import, func: &HostFunc) -> Result<()> {
     let want = canonical(&import.ty, &module.inner.type_ids);
     let types = module.engine().types();
-    if let EntityType::Func(TypeRef::Engine(want)) = want
-        && types.is_subtype(func.ty().id(), want)
-    {
+    let have = func.ty().id();
+    let fits = match want {
+        EntityType::Func(TypeRef::Engine(want)) => types.is_subtype(have, want),
+        EntityType::ExactFunc(TypeRef::Engine(want)) => have == want,
+        _ => false,
+    };
+    if fits {
         return Ok(());
     }
     drop(types);
@@ -486,11 +490,15 @@ fn extern_matches(store: &StoreInner, want: EntityType, item: Extern) -> Result<
         (EntityType::Func(TypeRef::Engine(want)), Extern::Func(func)) => {
             types.is_subtype(TypeId(store.func_ref(func)?.type_id), want)
         }
+        (EntityType::ExactFunc(TypeRef::Engine(want)), Extern::Func(func)) => {
+            TypeId(store.func_ref(func)?.type_id) == want
+        }
         (EntityType::Table(want), Extern::Table(table)) => {
             let entry = &store.tables[table.index as usize];
             let same = types.ref_matches(want.element, entry.ty.element)
                 && types.ref_matches(entry.ty.element, want.element);
             same && want.index == entry.ty.index
+                && want.shared == entry.ty.shared
                 && limits_match(want.limits, entry.storage.len(), entry.ty.limits.max)
         }
         (EntityType::Memory(want), Extern::Memory(memory)) => {
@@ -503,6 +511,7 @@ fn extern_matches(store: &StoreInner, want: EntityType, item: Extern) -> Result<
         (EntityType::Global(want), Extern::Global(global)) => {
             let have = global.ty;
             have.mutable == want.mutable
+                && have.shared == want.shared
                 && types.val_matches(have.content, want.content)
                 && (!want.mutable || types.val_matches(want.content, have.content))
         }

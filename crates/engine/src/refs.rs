@@ -27,7 +27,8 @@ use crate::types::HeapType;
 use crate::values::Val;
 use selkie_module::heap::I31_TAG;
 use selkie_module::{
-    CompositeType, HeapTop, HeapType as RawHeapType, RefType as RawRefType, TypeId, TypeRef,
+    AbstractHeapType, CompositeType, HeapTop, HeapType as RawHeapType, RefType as RawRefType,
+    TypeId, TypeRef,
 };
 use selkie_vm::VMFuncRef;
 use std::fmt::Debug;
@@ -201,7 +202,7 @@ impl StoreInner {
             _ if raw == 0 => ty.nullable,
             HeapTop::Func => {
                 let id = TypeId(raw::read_func_ref(raw as usize as *const VMFuncRef).type_id);
-                let heap = RawHeapType::Concrete(TypeRef::Engine(id));
+                let heap = RawHeapType::Exact(TypeRef::Engine(id));
                 ty.heap == RawHeapType::Func || self.engine.types().heap_matches(heap, ty.heap)
             }
             _ => self.ref_matches(raw, ty.heap),
@@ -211,7 +212,7 @@ impl StoreInner {
     /// The hierarchy of a heap type with canonical names.
     pub(crate) fn heap_top(&self, heap: RawHeapType) -> HeapTop {
         match heap {
-            RawHeapType::Concrete(_) => self.engine.types().heap_top(heap),
+            RawHeapType::Concrete(_) | RawHeapType::Exact(_) => self.engine.types().heap_top(heap),
             named => named.top(|_| unreachable!("only defined types are asked for")),
         }
     }
@@ -220,18 +221,20 @@ impl StoreInner {
     pub(crate) fn ref_matches(&self, raw: u64, heap: RawHeapType) -> bool {
         use RawHeapType as H;
         if raw & u64::from(I31_TAG) != 0 {
-            return matches!(heap, H::I31 | H::Eq | H::Any | H::Extern);
+            return matches!(heap.unshared(), H::I31 | H::Eq | H::Any | H::Extern);
         }
         let id = self.object_type(raw);
         if id == TypeId::HOST {
-            return matches!(heap, H::Any | H::Extern);
+            return matches!(heap.unshared(), H::Any | H::Extern);
         }
         let types = self.engine.types();
-        match types.get(id).composite {
-            CompositeType::Func(_) => heap == H::Exn,
+        let ty = types.get(id);
+        match (&ty.composite, heap) {
+            (CompositeType::Func(_), _) => heap == H::Exn,
             // Both hierarchies hold all of these; converting between them changes nothing.
-            _ if heap == H::Extern => true,
-            _ => types.heap_matches(H::Concrete(TypeRef::Engine(id)), heap),
+            (_, H::Extern) => !ty.is_shared,
+            (_, H::Shared(AbstractHeapType::Extern)) => ty.is_shared,
+            _ => types.heap_matches(H::Exact(TypeRef::Engine(id)), heap),
         }
     }
 

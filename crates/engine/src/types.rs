@@ -14,5 +14,5 @@ pub(crate) use defined::Defined;
 pub use defined::{ArrayType, ContType, Finality, FuncType, StructType};
 pub use fields::{FieldType, Mutability, StorageType};
 pub use items::{ExportType, ExternType, GlobalType, ImportType, TableType};
-pub use selkie_module::{IndexType, Limits, MemoryType};
+pub use selkie_module::{AbstractHeapType, IndexType, Limits, MemoryType};
 pub use val::{HeapType, RefType, ValType};

@@ -58,12 +58,12 @@ impl Val {
 
     /// The null of a heap type.
     pub fn null_ref(heap: &HeapType) -> Val {
-        match heap.top() {
-            HeapType::Func => Val::FuncRef(None),
-            HeapType::Extern => Val::ExternRef(None),
-            HeapType::Exn => Val::ExnRef(None),
-            HeapType::Cont => Val::ContRef(None),
-            _ => Val::AnyRef(None),
+        match heap.hierarchy() {
+            HeapTop::Func => Val::FuncRef(None),
+            HeapTop::Extern => Val::ExternRef(None),
+            HeapTop::Exn => Val::ExnRef(None),
+            HeapTop::Cont => Val::ContRef(None),
+            HeapTop::Any => Val::AnyRef(None),
         }
     }
 

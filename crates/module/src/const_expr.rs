@@ -1,7 +1,7 @@
 //! Constant expressions (spec: valid/instructions, constant expressions): decoded once, kept in
 //! the module, evaluated by the engine at instantiation.
 
-use crate::types::{HeapType, RefType, TypeRef};
+use crate::types::HeapType;
 use crate::{FuncIndex, GlobalIndex, TypeIndex};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub enum ConstOp {
     RefI31,
     StructNew(TypeIndex),
     StructNewDefault(TypeIndex),
+    StructNewDesc(TypeIndex),
+    StructNewDefaultDesc(TypeIndex),
     ArrayNew(TypeIndex),
     ArrayNewDefault(TypeIndex),
     ArrayNewFixed(TypeIndex, u32),
@@ -69,6 +71,8 @@ impl ConstExpr {
                 RefI31
                     | StructNew(_)
                     | StructNewDefault(_)
+                    | StructNewDesc(_)
+                    | StructNewDefaultDesc(_)
                     | ArrayNew(_)
                     | ArrayNewDefault(_)
                     | ArrayNewFixed(..)
@@ -110,6 +114,12 @@ fn decode_op(op: &wasmparser::Operator<'_>) -> Option<ConstOp> {
         O::StructNewDefault { struct_type_index } => {
             ConstOp::StructNewDefault(TypeIndex(struct_type_index))
         }
+        O::StructNewDesc { struct_type_index } => {
+            ConstOp::StructNewDesc(TypeIndex(struct_type_index))
+        }
+        O::StructNewDefaultDesc { struct_type_index } => {
+            ConstOp::StructNewDefaultDesc(TypeIndex(struct_type_index))
+        }
         O::ArrayNew { array_type_index } => ConstOp::ArrayNew(TypeIndex(array_type_index)),
         O::ArrayNewDefault { array_type_index } => {
             ConstOp::ArrayNewDefault(TypeIndex(array_type_index))
@@ -121,9 +131,4 @@ fn decode_op(op: &wasmparser::Operator<'_>) -> Option<ConstOp> {
         O::ExternConvertAny => ConstOp::ExternConvertAny,
         _ => return None,
     })
-}
-
-/// The type that `ref.func` of a function has: a non-null reference to its exact type.
-pub fn ref_func_type(ty: TypeIndex) -> RefType {
-    RefType { nullable: false, heap: HeapType::Concrete(TypeRef::Module(ty)) }
 }

@@ -320,8 +320,14 @@ fn sub_type(ty: &wasmparser::SubType, group_start: u32) -> SubType {
         }
         CompositeInnerType::Cont(c) => CompositeType::Cont(name(&c.0)),
     };
-    let supertype = ty.supertype_idxs.first().map(name);
-    SubType { is_final: ty.is_final, supertype, composite }
+    SubType {
+        is_final: ty.is_final,
+        is_shared: ty.composite_type.shared,
+        supertype: ty.supertype_idxs.first().map(name),
+        descriptor: ty.composite_type.descriptor_idx.as_ref().map(name),
+        describes: ty.composite_type.describes_idx.as_ref().map(name),
+        composite,
+    }
 }
 
 /// Names in a module's sections are module indices; the other spaces exist inside the validator.
@@ -335,27 +341,33 @@ fn type_ref(index: UnpackedIndex, group_start: u32) -> TypeRef {
 
 /// Converts a heap type.
 pub fn heap_type(ty: wasmparser::HeapType) -> HeapType {
+    match ty {
+        wasmparser::HeapType::Concrete(i) => HeapType::Concrete(type_ref(i, 0)),
+        wasmparser::HeapType::Exact(i) => HeapType::Exact(type_ref(i, 0)),
+        wasmparser::HeapType::Abstract { shared: true, ty } => {
+            HeapType::Shared(abstract_heap_type(ty))
+        }
+        wasmparser::HeapType::Abstract { shared: false, ty } => abstract_heap_type(ty).into(),
+    }
+}
+
+fn abstract_heap_type(ty: wasmparser::AbstractHeapType) -> AbstractHeapType {
     use wasmparser::AbstractHeapType as A;
     match ty {
-        wasmparser::HeapType::Concrete(i) | wasmparser::HeapType::Exact(i) => {
-            HeapType::Concrete(type_ref(i, 0))
-        }
-        wasmparser::HeapType::Abstract { ty, .. } => match ty {
-            A::Func => HeapType::Func,
-            A::Extern => HeapType::Extern,
-            A::Any => HeapType::Any,
-            A::None => HeapType::None,
-            A::NoExtern => HeapType::NoExtern,
-            A::NoFunc => HeapType::NoFunc,
-            A::Eq => HeapType::Eq,
-            A::Struct => HeapType::Struct,
-            A::Array => HeapType::Array,
-            A::I31 => HeapType::I31,
-            A::Exn => HeapType::Exn,
-            A::NoExn => HeapType::NoExn,
-            A::Cont => HeapType::Cont,
-            A::NoCont => HeapType::NoCont,
-        },
+        A::Func => AbstractHeapType::Func,
+        A::Extern => AbstractHeapType::Extern,
+        A::Any => AbstractHeapType::Any,
+        A::None => AbstractHeapType::None,
+        A::NoExtern => AbstractHeapType::NoExtern,
+        A::NoFunc => AbstractHeapType::NoFunc,
+        A::Eq => AbstractHeapType::Eq,
+        A::Struct => AbstractHeapType::Struct,
+        A::Array => AbstractHeapType::Array,
+        A::I31 => AbstractHeapType::I31,
+        A::Exn => AbstractHeapType::Exn,
+        A::NoExn => AbstractHeapType::NoExn,
+        A::Cont => AbstractHeapType::Cont,
+        A::NoCont => AbstractHeapType::NoCont,
     }
 }
 
@@ -404,11 +416,8 @@ fn global_type(ty: &wasmparser::GlobalType) -> GlobalType {
 
 fn add_import(info: &mut ModuleInfo, import: wasmparser::Import<'_>) {
     let ty = match import.ty {
-        wasmparser::TypeRef::Func(i) | wasmparser::TypeRef::FuncExact(i) => {
-            info.funcs.push(TypeIndex(i));
-            info.num_imported_funcs += 1;
-            EntityType::Func(TypeRef::Module(TypeIndex(i)))
-        }
+        wasmparser::TypeRef::Func(i) => EntityType::Func(imported_func(info, i)),
+        wasmparser::TypeRef::FuncExact(i) => EntityType::ExactFunc(imported_func(info, i)),
         wasmparser::TypeRef::Table(t) => {
             info.tables.push(table_type(&t));
             info.num_imported_tables += 1;
@@ -432,6 +441,12 @@ fn add_import(info: &mut ModuleInfo, import: wasmparser::Import<'_>) {
     };
     let (module, name) = (import.module.to_string(), import.name.to_string());
     info.imports.push(Import { module, name, ty });
+}
+
+fn imported_func(info: &mut ModuleInfo, ty: u32) -> TypeRef {
+    info.funcs.push(TypeIndex(ty));
+    info.num_imported_funcs += 1;
+    TypeRef::Module(TypeIndex(ty))
 }
 
 fn add_export(info: &mut ModuleInfo, export: wasmparser::Export<'_>) {

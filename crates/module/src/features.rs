@@ -33,7 +33,7 @@ macro_rules! for_each_feature {
             custom_page_sizes, wasm_custom_page_sizes, "custom-page-sizes", CUSTOM_PAGE_SIZES, true, true, "memories with pages of one byte";
             compact_imports, wasm_compact_imports, "compact-imports", COMPACT_IMPORTS, true, true, "import sections that share module names";
             stack_switching, wasm_stack_switching, "stack-switching", STACK_SWITCHING, false, false, "continuations";
-            custom_descriptors, wasm_custom_descriptors, "custom-descriptors", CUSTOM_DESCRIPTORS, false, false, "exact types and descriptors";
+            custom_descriptors, wasm_custom_descriptors, "custom-descriptors", CUSTOM_DESCRIPTORS, false, true, "exact types and descriptors";
             memory_control, wasm_memory_control, "memory-control", MEMORY_CONTROL, false, true, "memory.discard";
             js_string_builtins, wasm_js_string_builtins, "js-string-builtins", NONE, true, true, "strings for modules that import wasm:js-string or string constants";
             shared_everything_threads, wasm_shared_everything_threads, "shared-everything-threads", SHARED_EVERYTHING_THREADS, false, false, "shared globals, tables and functions";

@@ -13,6 +13,9 @@
 //! cont        id · index                  a continuation
 //! ```
 //!
+//! A struct whose type has a descriptor holds a reference to it, as one more field behind those of
+//! the nearest supertype without a descriptor.
+//!
 //! References between objects take 4 bytes in them, references to functions 8: functions live
 //! outside, as long as their store.
 
@@ -122,14 +125,30 @@ impl Slot {
 pub struct ObjectLayout {
     /// Offset and slot of each.
     pub fields: Box<[(u32, Slot)]>,
+    /// Offset of the reference to the object's descriptor, where its type has one.
+    pub descriptor: Option<u32>,
     /// Bytes of a whole object.
     pub bytes: u32,
 }
 
 impl ObjectLayout {
-    /// A struct with these fields.
-    pub fn of_struct(fields: &[FieldType], top: impl Fn(HeapType) -> HeapTop) -> ObjectLayout {
-        ObjectLayout::new(FIELDS, fields.iter().map(|field| Slot::new(field.storage, &top)))
+    /// A struct with these fields. `descriptor` fields lie before the reference to its descriptor
+    /// (see [`SubType::fields_before_descriptor`]).
+    pub fn of_struct(
+        fields: &[FieldType],
+        descriptor: Option<usize>,
+        top: impl Fn(HeapType) -> HeapTop,
+    ) -> ObjectLayout {
+        let slots = fields.iter().map(|field| Slot::new(field.storage, &top));
+        let Some(place) = descriptor.filter(|place| *place <= fields.len()) else {
+            return ObjectLayout::new(FIELDS, slots);
+        };
+        let mut slots: Vec<Slot> = slots.collect();
+        slots.insert(place, Slot::Ref);
+        let ObjectLayout { fields, bytes, .. } = ObjectLayout::new(FIELDS, slots.into_iter());
+        let mut fields = fields.into_vec();
+        let (offset, _) = fields.remove(place);
+        ObjectLayout { fields: fields.into(), descriptor: Some(offset), bytes }
     }
 
     /// An exception with these parameters.
@@ -147,12 +166,15 @@ impl ObjectLayout {
                 (at, slot)
             })
             .collect();
-        ObjectLayout { fields, bytes: end.next_multiple_of(ALIGN_BYTES) }
+        ObjectLayout { fields, descriptor: None, bytes: end.next_multiple_of(ALIGN_BYTES) }
     }
 
-    /// Offsets of the references that are traced.
-    pub fn refs(&self) -> impl Iterator<Item = u32> + '_ {
-        self.fields.iter().filter(|(_, slot)| *slot == Slot::Ref).map(|(at, _)| *at)
+    /// Offsets of the references that are traced, ascending.
+    pub fn refs(&self) -> Box<[u32]> {
+        let fields = self.fields.iter().filter(|(_, slot)| *slot == Slot::Ref).map(|(at, _)| *at);
+        let mut refs: Box<[u32]> = fields.chain(self.descriptor).collect();
+        refs.sort_unstable();
+        refs
     }
 }
 
@@ -185,16 +207,18 @@ pub struct TypeShape {
     pub elements_are_refs: bool,
     /// Bytes of an object; for arrays those before the first element.
     pub bytes: u32,
-    /// Structs and exceptions: offsets of traced references.
+    /// Structs and exceptions: offsets of traced references, ascending.
     pub refs: Box<[u32]>,
     /// The types above it and itself, the root first.
     pub display: Box<[TypeId]>,
 }
 
 impl TypeShape {
-    /// The shape of a type with this chain of supertypes, itself last.
+    /// The shape of a type with this chain of supertypes, itself last; `descriptor` as in
+    /// [`ObjectLayout::of_struct`].
     pub fn new(
         ty: &SubType,
+        descriptor: Option<usize>,
         display: Box<[TypeId]>,
         top: impl Fn(HeapType) -> HeapTop,
     ) -> TypeShape {
@@ -203,12 +227,12 @@ impl TypeShape {
             element_bytes_log2: 0,
             elements_are_refs: false,
             bytes: layout.bytes,
-            refs: layout.refs().collect(),
+            refs: layout.refs(),
             display: Box::new([]),
         };
         let shape = match &ty.composite {
             CompositeType::Struct(fields) => {
-                object(ObjectKind::Struct, ObjectLayout::of_struct(fields, top))
+                object(ObjectKind::Struct, ObjectLayout::of_struct(fields, descriptor, top))
             }
             CompositeType::Func(ty) => {
                 object(ObjectKind::Exception, ObjectLayout::of_exception(&ty.params, top))
@@ -273,20 +297,36 @@ mod tests {
             StorageType::Val(ValType::V128),
         ]
         .map(field);
-        let layout = ObjectLayout::of_struct(&fields, top);
+        let layout = ObjectLayout::of_struct(&fields, None, top);
         let places: Vec<u32> = layout.fields.iter().map(|(at, _)| *at).collect();
         assert_eq!(places, [4, 8, 12, 16, 24]);
         assert_eq!(layout.bytes, 40);
-        assert_eq!(layout.refs().collect::<Vec<_>>(), [8]);
+        assert_eq!(*layout.refs(), [8]);
     }
 
     #[test]
     fn two_references_make_sixteen_bytes_and_one_makes_eight() {
         let any = ValType::Ref(RefType { nullable: true, heap: HeapType::Any });
         let fields = [StorageType::Val(any); 2].map(field);
-        assert_eq!(ObjectLayout::of_struct(&fields, top).bytes, 16);
-        assert_eq!(ObjectLayout::of_struct(&fields[..1], top).bytes, 8);
-        assert_eq!(ObjectLayout::of_struct(&[], top).bytes, 8);
+        assert_eq!(ObjectLayout::of_struct(&fields, None, top).bytes, 16);
+        assert_eq!(ObjectLayout::of_struct(&fields[..1], None, top).bytes, 8);
+        assert_eq!(ObjectLayout::of_struct(&[], None, top).bytes, 8);
+    }
+
+    #[test]
+    fn a_descriptor_moves_no_field_of_a_supertype_without_one() {
+        let any = ValType::Ref(RefType { nullable: true, heap: HeapType::Any });
+        let fields = [StorageType::I8, StorageType::Val(any), StorageType::Val(any)].map(field);
+        let above = ObjectLayout::of_struct(&fields[..2], None, top);
+        let first = ObjectLayout::of_struct(&fields[..2], Some(2), top);
+        let below = ObjectLayout::of_struct(&fields, Some(2), top);
+        assert_eq!(above.fields, first.fields);
+        assert_eq!(above.fields[..], below.fields[..2]);
+        assert_eq!((first.descriptor, below.descriptor), (Some(12), Some(12)));
+        assert_eq!(below.fields[2], (16, Slot::Ref));
+        assert_eq!(*below.refs(), [8, 12, 16]);
+        assert_eq!(ObjectLayout::of_struct(&fields, Some(0), top).descriptor, Some(4));
+        assert_eq!(ObjectLayout::of_struct(&[], Some(0), top).bytes, 8);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! artifacts, shared by all instances. Index spaces list imports first, then definitions.
 
 use crate::const_expr::ConstExpr;
+use crate::heap::ObjectLayout;
 use crate::index::*;
 use crate::types::*;
 use serde::{Deserialize, Serialize};
@@ -225,6 +226,20 @@ impl ModuleInfo {
         });
         let tables = self.table_inits.iter().flatten();
         self.global_inits.iter().chain(tables).chain(elems).chain(datas)
+    }
+
+    /// Where the parts of a struct lie; for types of something else, an object without any.
+    pub fn object_layout(&self, ty: TypeIndex) -> ObjectLayout {
+        let ty = &self.types[ty.index()];
+        let fields: &[FieldType] = match &ty.composite {
+            CompositeType::Struct(fields) => fields,
+            _ => &[],
+        };
+        let descriptor = ty.fields_before_descriptor(|above| match above {
+            TypeRef::Module(i) => self.types.get(i.index()),
+            _ => None,
+        });
+        ObjectLayout::of_struct(fields, descriptor, |heap| self.heap_top(heap))
     }
 
     /// The hierarchy a heap type of this module belongs to.

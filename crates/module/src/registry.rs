@@ -5,7 +5,7 @@
 //! rewritten so that references into itself become positions and all others canonical ids; equal
 //! rewritten groups share ids. Ids are never reused while the registry lives.
 
-use crate::heap::{ObjectKind, TypeShape};
+use crate::heap::{ObjectKind, ObjectLayout, TypeShape};
 use crate::types::*;
 use crate::{ModuleInfo, TypeId, TypeIndex};
 use std::collections::HashMap;
@@ -22,11 +22,7 @@ pub struct TypeRegistry {
 
 impl Default for TypeRegistry {
     fn default() -> TypeRegistry {
-        let nothing = Arc::new(SubType {
-            is_final: true,
-            supertype: None,
-            composite: CompositeType::Struct(Box::new([])),
-        });
+        let nothing = Arc::new(SubType::new(CompositeType::Struct(Box::new([]))));
         TypeRegistry { types: vec![nothing.clone(), nothing], groups: HashMap::new() }
     }
 }
@@ -91,6 +87,10 @@ impl TypeRegistry {
         self.types.get(id.index()).unwrap_or(&self.types[0]).clone()
     }
 
+    fn find(&self, ty: TypeRef) -> Option<&SubType> {
+        if let TypeRef::Engine(id) = ty { Some(self.get(id)) } else { None }
+    }
+
     /// Whether `sub` is `sup` or declared below it.
     pub fn is_subtype(&self, sub: TypeId, sup: TypeId) -> bool {
         let mut at = sub;
@@ -119,8 +119,18 @@ impl TypeRegistry {
         match id {
             TypeId::HOST => TypeShape::handle(ObjectKind::Host),
             TypeId(0) => TypeShape::handle(ObjectKind::None),
-            _ => TypeShape::new(self.get(id), self.display(id), |heap| self.heap_top(heap)),
+            _ => {
+                let (ty, display) = (self.get(id), self.display(id));
+                let descriptor = ty.fields_before_descriptor(|above| self.find(above));
+                TypeShape::new(ty, descriptor, display, |heap| self.heap_top(heap))
+            }
         }
+    }
+
+    /// Where the first of a struct type's fields lie, or all of them: `fields`.
+    pub fn struct_layout(&self, ty: &SubType, fields: &[FieldType]) -> ObjectLayout {
+        let descriptor = ty.fields_before_descriptor(|above| self.find(above));
+        ObjectLayout::of_struct(fields, descriptor, |heap| self.heap_top(heap))
     }
 
     /// The hierarchy that a heap type with canonical names belongs to.
@@ -142,27 +152,42 @@ impl TypeRegistry {
         if sub == sup {
             return true;
         }
-        match (sub, sup) {
-            (H::Concrete(TypeRef::Engine(a)), H::Concrete(TypeRef::Engine(b))) => {
-                self.is_subtype(a, b)
+        if self.is_shared(sub) != self.is_shared(sup) {
+            return false;
+        }
+        match (sub.unshared(), sup.unshared()) {
+            (H::Concrete(a) | H::Exact(a), H::Concrete(b)) => {
+                matches!((a, b), (TypeRef::Engine(a), TypeRef::Engine(b)) if self.is_subtype(a, b))
             }
-            (H::Concrete(TypeRef::Engine(a)), _) => match self.get(a).composite {
-                CompositeType::Func(_) => sup == H::Func,
-                CompositeType::Cont(_) => sup == H::Cont,
-                CompositeType::Struct(_) => matches!(sup, H::Struct | H::Eq | H::Any),
-                CompositeType::Array(_) => matches!(sup, H::Array | H::Eq | H::Any),
-            },
-            (_, H::Concrete(TypeRef::Engine(b))) => match self.get(b).composite {
-                CompositeType::Func(_) => sub == H::NoFunc,
-                CompositeType::Cont(_) => sub == H::NoCont,
-                CompositeType::Struct(_) | CompositeType::Array(_) => sub == H::None,
-            },
+            (H::Concrete(_) | H::Exact(_), H::Exact(_)) => false,
+            (H::Concrete(TypeRef::Engine(a)) | H::Exact(TypeRef::Engine(a)), sup) => {
+                match self.get(a).composite {
+                    CompositeType::Func(_) => sup == H::Func,
+                    CompositeType::Cont(_) => sup == H::Cont,
+                    CompositeType::Struct(_) => matches!(sup, H::Struct | H::Eq | H::Any),
+                    CompositeType::Array(_) => matches!(sup, H::Array | H::Eq | H::Any),
+                }
+            }
+            (sub, H::Concrete(TypeRef::Engine(b)) | H::Exact(TypeRef::Engine(b))) => {
+                match self.get(b).composite {
+                    CompositeType::Func(_) => sub == H::NoFunc,
+                    CompositeType::Cont(_) => sub == H::NoCont,
+                    CompositeType::Struct(_) | CompositeType::Array(_) => sub == H::None,
+                }
+            }
             (H::Eq, H::Any) => true,
             (H::I31 | H::Struct | H::Array, H::Eq | H::Any) => true,
             (H::None, H::I31 | H::Struct | H::Array | H::Eq | H::Any) => true,
             (H::NoFunc, H::Func) | (H::NoExtern, H::Extern) => true,
             (H::NoExn, H::Exn) | (H::NoCont, H::Cont) => true,
             _ => false,
+        }
+    }
+
+    fn is_shared(&self, heap: HeapType) -> bool {
+        match heap.defined() {
+            Some(r) => self.find(r).is_some_and(|ty| ty.is_shared),
+            None => matches!(heap, HeapType::Shared(_)),
         }
     }
 
@@ -234,7 +259,7 @@ mod tests {
 
     fn func(params: &[ValType]) -> SubType {
         let ty = FuncType { params: params.into(), results: Box::new([]) };
-        SubType { is_final: true, supertype: None, composite: CompositeType::Func(ty) }
+        SubType::new(CompositeType::Func(ty))
     }
 
     #[test]
@@ -274,5 +299,72 @@ mod tests {
         let shifted = module(vec![func(&[]), own(1)], vec![0..1, 1..2]);
         let b = registry.register_module(&shifted);
         assert_eq!(a[0], b[1]);
+    }
+
+    #[test]
+    fn descriptors_belong_to_the_identity_of_a_type() {
+        let described = |descriptor: bool| {
+            let ty = |at: u32| Some(TypeRef::Module(TypeIndex(at))).filter(|_| descriptor);
+            let plain = SubType::new(CompositeType::Struct(Box::new([])));
+            let first = SubType { descriptor: ty(1), ..plain.clone() };
+            module(vec![first, SubType { describes: ty(0), ..plain }], group(2))
+        };
+        let mut registry = TypeRegistry::default();
+        let with = registry.register_module(&described(true));
+        let again = registry.register_module(&described(true));
+        let without = registry.register_module(&described(false));
+        assert_eq!(with, again);
+        assert_ne!(with[0], without[0]);
+        assert_eq!(registry.get(with[0]).descriptor, Some(TypeRef::Engine(with[1])));
+        assert_eq!(*registry.shape(with[0]).refs, [4]);
+        assert_eq!(*registry.shape(with[1]).refs, []);
+    }
+
+    #[test]
+    fn exact_types_match_inexact_ones_and_never_the_other_way() {
+        let above = SubType { is_final: false, ..func(&[]) };
+        let supertype = Some(TypeRef::Module(TypeIndex(0)));
+        let below = SubType { supertype, ..above.clone() };
+        let mut registry = TypeRegistry::default();
+        let ids = registry.register_module(&module(vec![above, below], vec![0..1, 1..2]));
+        let [above, below] = [ids[0], ids[1]].map(TypeRef::Engine);
+        use HeapType::{Concrete, Exact, Func, NoFunc};
+        for (sub, sup) in [
+            (Exact(above), Exact(above)),
+            (Exact(above), Concrete(above)),
+            (Exact(below), Concrete(above)),
+            (Exact(below), Func),
+            (NoFunc, Exact(below)),
+        ] {
+            assert!(registry.heap_matches(sub, sup), "{sub} {sup}");
+            assert!(sub == sup || !registry.heap_matches(sup, sub), "{sup} {sub}");
+        }
+        assert!(!registry.heap_matches(Exact(below), Exact(above)));
+        assert!(!registry.heap_matches(Concrete(below), Exact(below)));
+    }
+
+    #[test]
+    fn shared_and_unshared_types_never_match() {
+        let shared = SubType {
+            is_shared: true,
+            ..SubType::new(CompositeType::Array(FieldType {
+                storage: StorageType::I8,
+                mutable: true,
+            }))
+        };
+        let unshared = SubType { is_shared: false, ..shared.clone() };
+        let mut registry = TypeRegistry::default();
+        let ids = registry.register_module(&module(vec![shared, unshared], vec![0..1, 1..2]));
+        assert_ne!(ids[0], ids[1]);
+        let [shared, unshared] = [ids[0], ids[1]].map(|id| HeapType::Concrete(TypeRef::Engine(id)));
+        let in_shared = |ty| HeapType::Shared(ty);
+        use AbstractHeapType as A;
+        assert!(registry.heap_matches(shared, in_shared(A::Array)));
+        assert!(registry.heap_matches(in_shared(A::None), shared));
+        assert!(registry.heap_matches(in_shared(A::I31), in_shared(A::Eq)));
+        assert!(!registry.heap_matches(shared, HeapType::Array));
+        assert!(!registry.heap_matches(unshared, in_shared(A::Any)));
+        assert!(!registry.heap_matches(HeapType::None, shared));
+        assert!(!registry.heap_matches(in_shared(A::Any), HeapType::Any));
     }
 }

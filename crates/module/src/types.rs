@@ -17,43 +17,98 @@ pub enum TypeRef {
     Engine(TypeId),
 }
 
-/// Heap types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[allow(missing_docs)] // the variants are the specification's words
-pub enum HeapType {
-    Func,
-    NoFunc,
-    Extern,
-    NoExtern,
-    Any,
-    Eq,
-    I31,
-    Struct,
-    Array,
-    None,
-    Exn,
-    NoExn,
-    Cont,
-    NoCont,
-    /// A defined type; `exact` only with custom descriptors.
-    Concrete(TypeRef),
+// Grammar of the table: `Name "word" Hierarchy;`.
+macro_rules! abstract_heap_types {
+    ($($name:ident $word:literal $top:ident;)*) => {
+        /// Heap types.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[allow(missing_docs)] // the variants are the specification's words
+        pub enum HeapType {
+            $($name,)*
+            /// A defined type or one below it.
+            Concrete(TypeRef),
+            /// A defined type and none below it (custom descriptors).
+            Exact(TypeRef),
+            /// What threads may share (shared-everything threads); defined types say themselves
+            /// whether they are shared.
+            Shared(AbstractHeapType),
+        }
+
+        /// Heap types that no module defines.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[allow(missing_docs)] // as above
+        pub enum AbstractHeapType { $($name,)* }
+
+        impl AbstractHeapType {
+            fn word(self) -> &'static str {
+                match self { $(AbstractHeapType::$name => $word,)* }
+            }
+
+            fn top(self) -> HeapTop {
+                match self { $(AbstractHeapType::$name => HeapTop::$top,)* }
+            }
+        }
+
+        impl From<AbstractHeapType> for HeapType {
+            fn from(ty: AbstractHeapType) -> HeapType {
+                match ty { $(AbstractHeapType::$name => HeapType::$name,)* }
+            }
+        }
+
+        impl HeapType {
+            /// The type without the word `shared`, where it is none that a module defines.
+            pub fn as_abstract(self) -> Option<AbstractHeapType> {
+                match self {
+                    $(HeapType::$name => Some(AbstractHeapType::$name),)*
+                    HeapType::Shared(ty) => Some(ty),
+                    HeapType::Concrete(_) | HeapType::Exact(_) => None,
+                }
+            }
+        }
+    };
+}
+
+abstract_heap_types! {
+    Func "func" Func;
+    NoFunc "nofunc" Func;
+    Extern "extern" Extern;
+    NoExtern "noextern" Extern;
+    Any "any" Any;
+    Eq "eq" Any;
+    I31 "i31" Any;
+    Struct "struct" Any;
+    Array "array" Any;
+    None "none" Any;
+    Exn "exn" Exn;
+    NoExn "noexn" Exn;
+    Cont "cont" Cont;
+    NoCont "nocont" Cont;
 }
 
 impl HeapType {
     /// The hierarchy the type belongs to; `composite` tells what a named type is made of.
     pub fn top<'t>(self, composite: impl Fn(TypeRef) -> &'t CompositeType) -> HeapTop {
-        match self {
-            HeapType::Func | HeapType::NoFunc => HeapTop::Func,
-            HeapType::Extern | HeapType::NoExtern => HeapTop::Extern,
-            HeapType::Exn | HeapType::NoExn => HeapTop::Exn,
-            HeapType::Cont | HeapType::NoCont => HeapTop::Cont,
-            HeapType::Concrete(r) => match composite(r) {
+        match self.defined() {
+            None => self.as_abstract().map_or(HeapTop::Any, AbstractHeapType::top),
+            Some(r) => match composite(r) {
                 CompositeType::Func(_) => HeapTop::Func,
                 CompositeType::Cont(_) => HeapTop::Cont,
                 CompositeType::Struct(_) | CompositeType::Array(_) => HeapTop::Any,
             },
-            _ => HeapTop::Any,
         }
+    }
+
+    /// The defined type that is named, exactly or not.
+    pub fn defined(self) -> Option<TypeRef> {
+        match self {
+            HeapType::Concrete(r) | HeapType::Exact(r) => Some(r),
+            _ => None,
+        }
+    }
+
+    /// The same type without the word `shared`: values of both look alike.
+    pub fn unshared(self) -> HeapType {
+        if let HeapType::Shared(ty) = self { ty.into() } else { self }
     }
 }
 
@@ -143,13 +198,49 @@ pub enum CompositeType {
 pub struct SubType {
     /// Whether no other type may be a subtype of this one.
     pub is_final: bool,
+    /// Whether threads may share its values (shared-everything threads).
+    pub is_shared: bool,
     /// The declared supertype.
     pub supertype: Option<TypeRef>,
+    /// The type of the object that each of its objects refers to as its descriptor.
+    pub descriptor: Option<TypeRef>,
+    /// The type whose objects those of this one describe.
+    pub describes: Option<TypeRef>,
     /// The type itself.
     pub composite: CompositeType,
 }
 
 impl SubType {
+    /// A final type without supertype, descriptor and the like.
+    pub fn new(composite: CompositeType) -> SubType {
+        SubType {
+            is_final: true,
+            is_shared: false,
+            supertype: None,
+            descriptor: None,
+            describes: None,
+            composite,
+        }
+    }
+
+    /// Of a struct with a descriptor, the fields that lie before the reference to it: those of
+    /// the nearest supertype without a descriptor, which are where they are in its own objects.
+    /// `get` finds a supertype.
+    pub fn fields_before_descriptor<'t>(
+        &self,
+        get: impl Fn(TypeRef) -> Option<&'t SubType>,
+    ) -> Option<usize> {
+        self.descriptor?;
+        let mut above = self.supertype.and_then(&get);
+        while let Some(ty) = above {
+            match (&ty.descriptor, &ty.composite) {
+                (None, CompositeType::Struct(fields)) => return Some(fields.len()),
+                _ => above = ty.supertype.and_then(&get),
+            }
+        }
+        Some(0)
+    }
+
     /// The function type, where the type is one.
     pub fn as_func(&self) -> Option<&FuncType> {
         match &self.composite {
@@ -287,6 +378,8 @@ impl GlobalType {
 #[allow(missing_docs)]
 pub enum EntityType {
     Func(TypeRef),
+    /// A function of this very type (custom descriptors).
+    ExactFunc(TypeRef),
     Table(TableType),
     Memory(MemoryType),
     Global(GlobalType),
@@ -297,7 +390,7 @@ impl EntityType {
     /// The word for this kind of item in messages.
     pub fn kind(&self) -> &'static str {
         match self {
-            EntityType::Func(_) => "func",
+            EntityType::Func(_) | EntityType::ExactFunc(_) => "func",
             EntityType::Table(_) => "table",
             EntityType::Memory(_) => "memory",
             EntityType::Global(_) => "global",
@@ -317,6 +410,7 @@ impl MapRefs for RefType {
     fn map_refs(&self, f: &mut impl FnMut(TypeRef) -> TypeRef) -> Self {
         let heap = match self.heap {
             HeapType::Concrete(r) => HeapType::Concrete(f(r)),
+            HeapType::Exact(r) => HeapType::Exact(f(r)),
             other => other,
         };
         RefType { nullable: self.nullable, heap }
@@ -361,7 +455,13 @@ impl MapRefs for SubType {
             CompositeType::Array(field) => CompositeType::Array(field.map_refs(f)),
             CompositeType::Cont(r) => CompositeType::Cont(f(*r)),
         };
-        SubType { is_final: self.is_final, supertype: self.supertype.map(f), composite }
+        SubType {
+            supertype: self.supertype.map(&mut *f),
+            descriptor: self.descriptor.map(&mut *f),
+            describes: self.describes.map(f),
+            composite,
+            ..*self
+        }
     }
 }
 
@@ -369,6 +469,7 @@ impl MapRefs for EntityType {
     fn map_refs(&self, f: &mut impl FnMut(TypeRef) -> TypeRef) -> Self {
         match self {
             EntityType::Func(r) => EntityType::Func(f(*r)),
+            EntityType::ExactFunc(r) => EntityType::ExactFunc(f(*r)),
             EntityType::Tag(r) => EntityType::Tag(f(*r)),
             EntityType::Table(t) => {
                 EntityType::Table(TableType { element: t.element.map_refs(f), ..*t })
@@ -381,35 +482,32 @@ impl MapRefs for EntityType {
     }
 }
 
+impl std::fmt::Display for TypeRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TypeRef::Module(i) => write!(f, "{}", i.0),
+            TypeRef::Rec(i) => write!(f, "rec.{i}"),
+            TypeRef::Engine(i) => write!(f, "type#{}", i.0),
+        }
+    }
+}
+
 impl std::fmt::Display for HeapType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let word = match self {
-            HeapType::Func => "func",
-            HeapType::NoFunc => "nofunc",
-            HeapType::Extern => "extern",
-            HeapType::NoExtern => "noextern",
-            HeapType::Any => "any",
-            HeapType::Eq => "eq",
-            HeapType::I31 => "i31",
-            HeapType::Struct => "struct",
-            HeapType::Array => "array",
-            HeapType::None => "none",
-            HeapType::Exn => "exn",
-            HeapType::NoExn => "noexn",
-            HeapType::Cont => "cont",
-            HeapType::NoCont => "nocont",
-            HeapType::Concrete(TypeRef::Module(i)) => return write!(f, "{}", i.0),
-            HeapType::Concrete(TypeRef::Rec(i)) => return write!(f, "rec.{i}"),
-            HeapType::Concrete(TypeRef::Engine(i)) => return write!(f, "type#{}", i.0),
-        };
-        f.write_str(word)
+        match self {
+            HeapType::Concrete(r) => write!(f, "{r}"),
+            HeapType::Exact(r) => write!(f, "(exact {r})"),
+            HeapType::Shared(ty) => write!(f, "(shared {})", ty.word()),
+            plain => f.write_str(plain.as_abstract().map_or("", AbstractHeapType::word)),
+        }
     }
 }
 
 impl std::fmt::Display for RefType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use HeapType::{Concrete, Exact, Shared};
         match (self.nullable, self.heap) {
-            (true, HeapType::Concrete(_)) => write!(f, "(ref null {})", self.heap),
+            (true, Concrete(_) | Exact(_) | Shared(_)) => write!(f, "(ref null {})", self.heap),
             (true, HeapType::None) => f.write_str("nullref"),
             (true, HeapType::NoFunc) => f.write_str("nullfuncref"),
             (true, HeapType::NoExtern) => f.write_str("nullexternref"),

@@ -476,19 +476,20 @@ impl Emitter for CraneliftEmitter<'_> {
         self.emit_ref_test(plan, value)
     }
 
-    fn ref_cast(&mut self, plan: &CastPlan, value: Value) {
-        self.emit_ref_cast(plan, value);
+    fn ref_cast(&mut self, plan: &CastPlan, value: Value, descriptor: Option<Value>) {
+        self.emit_ref_cast(plan, value, descriptor);
     }
 
     fn branch_on_cast(
         &mut self,
         plan: &CastPlan,
         value: Value,
+        descriptor: Option<Value>,
         when: bool,
         to: Block,
         args: &[Value],
     ) {
-        self.emit_branch_on_cast(plan, value, when, to, args);
+        self.emit_branch_on_cast(plan, value, descriptor, when, to, args);
     }
 
     fn widen(&mut self, value: Value, _index: IndexType) -> Value {

@@ -65,6 +65,13 @@ impl FieldAccess {
         FieldAccess { offset, slot, null, barrier: barrier(slot) }
     }
 
+    /// The reference to its descriptor in a struct of a type that has one.
+    pub fn descriptor(unit: &CompileUnit<'_>, ty: TypeIndex, is_nullable: bool) -> FieldAccess {
+        let offset = unit.objects[ty.index()].descriptor;
+        let offset = offset.expect("validation: the type has a descriptor");
+        FieldAccess::new(offset, Slot::Ref, is_nullable.then_some(TrapCode::NullReference))
+    }
+
     /// A part of an object that was just made.
     pub fn initial(offset: u32, slot: Slot) -> FieldAccess {
         FieldAccess { offset, slot, null: NullCheck::None, barrier: Barrier::None }
@@ -127,6 +134,8 @@ pub struct CastPlan {
     pub i31: Option<bool>,
     /// What is asked of any other value.
     pub target: CastTarget,
+    /// Where such a value has its descriptor, which must be the one given, where one is.
+    pub descriptor: Option<FieldAccess>,
 }
 
 /// What a reference that is neither null nor `i31` must be.
@@ -167,7 +176,6 @@ impl CastPlan {
         to_nullable: bool,
     ) -> CastPlan {
         use wasmparser::AbstractHeapType as A;
-        let is_exact = matches!(to, wasmparser::HeapType::Exact(_));
         let target = selkie_module::decode::heap_type(to);
         let may_be_null = from.is_none_or(|from| from.is_nullable());
         let in_any = unit.info.heap_top(target) == HeapTop::Any;
@@ -176,31 +184,45 @@ impl CastPlan {
                 wasmparser::HeapType::Abstract { ty, .. } => matches!(ty, A::Any | A::Eq | A::I31),
                 _ => false,
             });
-        let takes_i31 = matches!(target, HeapType::Any | HeapType::Eq | HeapType::I31);
+        let takes_i31 = matches!(target.unshared(), HeapType::Any | HeapType::Eq | HeapType::I31);
         CastPlan {
             null: may_be_null.then_some(to_nullable),
             i31: may_be_i31.then_some(takes_i31),
-            target: cast_target(unit, target, is_exact),
+            target: cast_target(unit, target),
+            descriptor: None,
         }
+    }
+
+    /// The same test, of what has a certain descriptor: one of a type that describes the target.
+    /// Whoever has it is of the target's type, but only what is of that type is known to have any.
+    pub fn with_descriptor(self, unit: &CompileUnit<'_>) -> CastPlan {
+        let descriptor = match self.target {
+            CastTarget::Exactly { ty, .. } | CastTarget::Below { ty, .. } => {
+                Some(FieldAccess::descriptor(unit, ty, false))
+            }
+            _ => None,
+        };
+        CastPlan { descriptor, ..self }
     }
 }
 
-fn cast_target(unit: &CompileUnit<'_>, target: HeapType, is_exact: bool) -> CastTarget {
+fn cast_target(unit: &CompileUnit<'_>, target: HeapType) -> CastTarget {
     use HeapType as H;
-    match target {
+    match target.unshared() {
         H::Any | H::Func | H::Extern | H::Exn | H::Cont => CastTarget::Always,
         H::None | H::NoFunc | H::NoExtern | H::NoExn | H::NoCont | H::I31 => CastTarget::Never,
         H::Eq => CastTarget::StructOrArray,
         H::Struct => CastTarget::Kind(ObjectKind::Struct),
         H::Array => CastTarget::Kind(ObjectKind::Array),
-        H::Concrete(TypeRef::Module(ty)) => {
+        H::Concrete(TypeRef::Module(ty)) | H::Exact(TypeRef::Module(ty)) => {
             let is_func = unit.info.heap_top(target) == HeapTop::Func;
+            let is_exact = target == H::Exact(TypeRef::Module(ty));
             if is_exact || unit.info.types[ty.index()].is_final {
                 return CastTarget::Exactly { ty, is_func };
             }
             CastTarget::Below { ty, depth: depth(unit, ty), is_func }
         }
-        H::Concrete(_) => CastTarget::Never,
+        H::Concrete(_) | H::Exact(_) | H::Shared(_) => CastTarget::Never,
     }
 }
 

@@ -146,7 +146,6 @@ fn refusal(op: &Operator<'_>) -> String {
         | Operator::ResumeThrowRef { .. }
         | Operator::Switch { .. } => "stack switching",
         _ if name.contains(".atomic.") => "shared-everything threads",
-        _ if name.contains("_desc") => "custom descriptors",
         _ => "garbage collection",
     };
     format!("`{name}` ({proposal}) does not run yet")

@@ -24,8 +24,16 @@ pub(super) fn looked_into(op: &Operator<'_>) -> Option<usize> {
         | O::RefCastNonNull { .. }
         | O::RefCastNullable { .. }
         | O::BrOnCast { .. }
-        | O::BrOnCastFail { .. } => 0,
-        O::StructSet { .. } | O::ArrayGet { .. } | O::ArrayGetS { .. } | O::ArrayGetU { .. } => 1,
+        | O::BrOnCastFail { .. }
+        | O::RefGetDesc { .. } => 0,
+        O::StructSet { .. }
+        | O::ArrayGet { .. }
+        | O::ArrayGetS { .. }
+        | O::ArrayGetU { .. }
+        | O::RefCastDescEqNonNull { .. }
+        | O::RefCastDescEqNullable { .. }
+        | O::BrOnCastDescEq { .. }
+        | O::BrOnCastDescEqFail { .. } => 1,
         O::ArraySet { .. } => 2,
         _ => return None,
     })
@@ -37,10 +45,11 @@ impl<E: Emitter> Translator<'_, '_, E> {
             || self.array_operator(op, offset)
             || self.bulk_array_operator(op, offset)
             || self.cast_operator(op, offset)
+            || self.descriptor_operator(op, offset)
     }
 
     /// Whether the reference that the operator looks into may be null.
-    fn is_nullable(&self) -> bool {
+    pub(super) fn is_nullable(&self) -> bool {
         self.looked_into.is_none_or(|ty| ty.is_nullable())
     }
 
@@ -91,7 +100,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         object
     }
 
-    fn struct_new(&mut self, ty: u32, offset: u64) {
+    pub(super) fn struct_new(&mut self, ty: u32, offset: u64) {
         let layout = &self.unit.objects[ty as usize];
         let object = self.object(TypeIndex(ty), layout.bytes, offset);
         let values = self.stack.split_off(self.stack.len() - layout.fields.len());
@@ -101,7 +110,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         self.push(object);
     }
 
-    fn struct_new_default(&mut self, ty: u32, offset: u64) {
+    pub(super) fn struct_new_default(&mut self, ty: u32, offset: u64) {
         let layout = &self.unit.objects[ty as usize];
         let object = self.object(TypeIndex(ty), layout.bytes, offset);
         for (at, slot) in &layout.fields {
@@ -334,7 +343,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         self.push(value);
     }
 
-    fn cast_plan(&self, to: HeapType, nullable: bool) -> CastPlan {
+    pub(super) fn cast_plan(&self, to: HeapType, nullable: bool) -> CastPlan {
         CastPlan::new(self.unit, self.looked_into, to, nullable)
     }
 
@@ -350,7 +359,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let plan = self.cast_plan(to, nullable);
         let value = self.pop();
         self.mark(offset);
-        self.emitter.ref_cast(&plan, value);
+        self.emitter.ref_cast(&plan, value, None);
         self.push(value);
     }
 
@@ -360,6 +369,6 @@ impl<E: Emitter> Translator<'_, '_, E> {
         self.mark(offset);
         let (label, arity) = self.branch_target(depth);
         let args = &self.stack[self.stack.len() - arity..];
-        self.emitter.branch_on_cast(&plan, value, when, label, args);
+        self.emitter.branch_on_cast(&plan, value, None, when, label, args);
     }
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::roots::Rooted;
 use crate::store::{AsContext, AsContextMut};
 use crate::types::HeapType;
-use selkie_module::HeapType as RawHeapType;
+use selkie_module::{HeapTop, HeapType as RawHeapType};
 
 reference_types! {
     /// Any reference that WebAssembly can look into: a struct, an array or an [`I31`]; or an
@@ -85,7 +85,7 @@ macro_rules! typed {
                 let inner = context.inner();
                 let raw = inner.raw_of(self.root())?;
                 let heap = ty.to_raw(&inner.engine)?;
-                Ok(ty.top() == HeapType::Any && inner.ref_matches(raw, heap))
+                Ok(ty.hierarchy() == HeapTop::Any && inner.ref_matches(raw, heap))
             }
 
             /// Whether it is an integer.

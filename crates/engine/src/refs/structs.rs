@@ -7,7 +7,8 @@ use crate::roots::Rooted;
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreId, StoreInner};
 use crate::types::StructType;
 use crate::values::Val;
-use selkie_module::heap::ObjectLayout;
+use selkie_module::heap::Slot;
+use selkie_module::{FieldType, HeapType, RefType, StorageType, ValType};
 
 /// What making structs of one type in one store needs to know, found out once.
 ///
@@ -30,14 +31,15 @@ pub struct StructRefPre {
     store: StoreId,
     ty: StructType,
     storages: Box<[Storage]>,
+    descriptor: Option<Storage>,
 }
 
 impl StructRefPre {
     /// For structs of a type, which must be one of the store's engine.
     pub fn new(mut store: impl AsContextMut, ty: StructType) -> StructRefPre {
         let store = store.as_context_mut().inner().id;
-        let storages = storages(&ty);
-        StructRefPre { store, ty, storages }
+        let (storages, descriptor) = storages(&ty);
+        StructRefPre { store, ty, storages, descriptor }
     }
 
     /// The type.
@@ -46,12 +48,19 @@ impl StructRefPre {
     }
 }
 
-/// How the fields of a type are stored.
-fn storages(ty: &StructType) -> Box<[Storage]> {
+/// How the fields of a type are stored, and the descriptor of its structs where they have one.
+fn storages(ty: &StructType) -> (Box<[Storage]>, Option<Storage>) {
     let types = ty.engine().types();
-    let layout = ObjectLayout::of_struct(ty.raw(), |heap| types.heap_top(heap));
+    let sub_type = ty.defined().sub_type();
+    let layout = types.struct_layout(sub_type, ty.raw());
     let places = layout.fields.iter().zip(ty.raw());
-    places.map(|((offset, slot), field)| Storage::new(*offset, *slot, *field)).collect()
+    let fields = places.map(|((offset, slot), field)| Storage::new(*offset, *slot, *field));
+    let descriptor = layout.descriptor.zip(sub_type.descriptor).map(|(offset, ty)| {
+        let exact = RefType { nullable: false, heap: HeapType::Exact(ty) };
+        let storage = StorageType::Val(ValType::Ref(exact));
+        Storage::new(offset, Slot::Ref, FieldType { storage, mutable: false })
+    });
+    (fields.collect(), descriptor)
 }
 
 impl StructRef {
@@ -59,31 +68,50 @@ impl StructRef {
     ///
     /// # Errors
     /// The type belongs to another engine, or `pre` to another store; there are more or fewer
-    /// fields than the type has, or one is not of its type; the heap has no room.
+    /// fields than the type has, or one is not of its type; structs of the type have descriptors;
+    /// the heap has no room.
     pub fn new(
         mut store: impl AsContextMut,
         pre: &StructRefPre,
         fields: &[Val],
     ) -> Result<Rooted<StructRef>> {
+        if pre.descriptor.is_some() {
+            let message = "structs of the type have descriptors; give one to `with_descriptor`";
+            return Err(invalid(message.to_string()));
+        }
+        make(store.as_context_mut().inner(), pre, fields, None)
+    }
+
+    /// A new struct of these fields, of a type whose structs have descriptors (custom descriptors).
+    ///
+    /// # Errors
+    /// As [`StructRef::new`]; the descriptor is not of the very type that the struct's type names,
+    /// or it names none.
+    pub fn with_descriptor(
+        mut store: impl AsContextMut,
+        pre: &StructRefPre,
+        fields: &[Val],
+        descriptor: Rooted<StructRef>,
+    ) -> Result<Rooted<StructRef>> {
+        let Some(storage) = &pre.descriptor else {
+            let message = "structs of the type have no descriptors; make it with `new`";
+            return Err(invalid(message.to_string()));
+        };
+        make(store.as_context_mut().inner(), pre, fields, Some((storage, descriptor.into())))
+    }
+
+    /// The struct's descriptor, rooted in the innermost scope, where its type says that there is
+    /// one.
+    ///
+    /// # Errors
+    /// The reference's scope has ended, or it belongs to another store.
+    pub fn descriptor(&self, mut store: impl AsContextMut) -> Result<Option<Rooted<StructRef>>> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
-        inner.check(pre.store)?;
-        pre.ty.defined().check_engine(&inner.engine)?;
-        if fields.len() != pre.storages.len() {
-            let (has, given) = (pre.storages.len(), fields.len());
-            return Err(invalid(format!("the struct has {has} fields, {given} were given")));
-        }
-        for (index, (value, storage)) in fields.iter().zip(&pre.storages).enumerate() {
-            storage.check(inner, value).map_err(|e| e.context(format!("field {index}")))?;
-        }
-        let ty = pre.ty.defined().id();
-        let made = inner.make_object(|store| store.alloc_struct(ty).map(u64::from))?;
-        // Making it may have moved what the fields refer to.
-        for (value, storage) in fields.iter().zip(&pre.storages) {
-            let bits = value.to_raw(inner)?;
-            inner.write_field(made, storage, bits)?;
-        }
-        Ok(inner.root(made))
+        let raw = inner.raw_of(self.root())?;
+        let Some(storage) = storages(&inner.struct_type(raw)?).1 else { return Ok(None) };
+        let bits = inner.heap_of_objects()?.load(raw as u32, storage.offset, storage.slot)?;
+        Ok(Some(inner.root(bits as u64)))
     }
 
     /// Its type.
@@ -145,7 +173,7 @@ impl StructRef {
     ) -> Result<impl ExactSizeIterator<Item = Val> + 'a> {
         let inner = store.into().into_inner();
         let raw = inner.raw_of(self.root())?;
-        let storages = storages(&inner.struct_type(raw)?).into_vec();
+        let storages = storages(&inner.struct_type(raw)?).0.into_vec();
         // The store is borrowed, so nothing moves in between.
         Ok(storages.into_iter().map(move |storage| {
             inner.read_field(raw, &storage).expect("the object has the fields of its type")
@@ -163,8 +191,39 @@ impl StructRef {
         };
         // A field's place depends on those before it alone.
         let types = store.engine.types();
-        let layout = ObjectLayout::of_struct(wanted, |heap| types.heap_top(heap));
+        let layout = types.struct_layout(ty.defined().sub_type(), wanted);
         let (offset, slot) = layout.fields[index];
         Ok((raw, Storage::new(offset, slot, wanted[index])))
     }
+}
+
+/// A new struct of these fields, and of this descriptor.
+fn make(
+    store: &mut StoreInner,
+    pre: &StructRefPre,
+    fields: &[Val],
+    descriptor: Option<(&Storage, Val)>,
+) -> Result<Rooted<StructRef>> {
+    store.check(pre.store)?;
+    pre.ty.defined().check_engine(&store.engine)?;
+    if fields.len() != pre.storages.len() {
+        let (has, given) = (pre.storages.len(), fields.len());
+        return Err(invalid(format!("the struct has {has} fields, {given} were given")));
+    }
+    for (index, (value, storage)) in fields.iter().zip(&pre.storages).enumerate() {
+        storage.check(store, value).map_err(|e| e.context(format!("field {index}")))?;
+    }
+    if let Some((storage, value)) = &descriptor {
+        storage.check(store, value).map_err(|e| e.context("the descriptor"))?;
+    }
+    let ty = pre.ty.defined().id();
+    let made = store.make_object(|store| store.alloc_struct(ty).map(u64::from))?;
+    // Making it may have moved what the fields refer to.
+    let fields = fields.iter().zip(&pre.storages);
+    let descriptor = descriptor.as_ref().map(|(storage, value)| (value, *storage));
+    for (value, storage) in fields.chain(descriptor) {
+        let bits = value.to_raw(store)?;
+        store.write_field(made, storage, bits)?;
+    }
+    Ok(store.root(made))
 }

@@ -7,8 +7,7 @@ use super::{FieldType, ValType};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use selkie_module::{
-    CompositeType, FieldType as RawFieldType, FuncType as RawFuncType, HeapType as RawHeapType,
-    SubType, TypeId, TypeRef,
+    CompositeType, FieldType as RawFieldType, FuncType as RawFuncType, SubType, TypeId, TypeRef,
 };
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -53,7 +52,7 @@ impl Defined {
         let id = engine.register_type(SubType {
             is_final: finality == Finality::Final,
             supertype: supertype.map(|ty| TypeRef::Engine(ty.id)),
-            composite,
+            ..SubType::new(composite)
         })?;
         Ok(Defined::from_id(engine, id))
     }
@@ -66,17 +65,21 @@ impl Defined {
         &self.ty.composite
     }
 
-    pub(crate) fn written(&self) -> RawHeapType {
-        RawHeapType::Concrete(TypeRef::Engine(self.id))
+    pub(crate) fn sub_type(&self) -> &SubType {
+        &self.ty
+    }
+
+    pub(crate) fn written(&self) -> TypeRef {
+        TypeRef::Engine(self.id)
+    }
+
+    /// Whether threads may share its values.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.ty.is_shared
     }
 
     pub(crate) fn check_engine(&self, engine: &Engine) -> Result<()> {
         if Engine::same(&self.engine, engine) { Ok(()) } else { Err(other_engine()) }
-    }
-
-    pub(crate) fn to_raw(&self, engine: &Engine) -> Result<RawHeapType> {
-        self.check_engine(engine)?;
-        Ok(self.written())
     }
 
     fn finality(&self) -> Finality {
@@ -102,6 +105,14 @@ fn check_supertype(engine: &Engine, supertype: &Defined, composite: &CompositeTy
     if supertype.ty.is_final {
         let message = "the supertype is final; make it with `Finality::NonFinal`";
         return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    if supertype.ty.descriptor.is_some() || supertype.ty.describes.is_some() {
+        let message = "only modules make types below those with descriptors, and below descriptors";
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    if supertype.ty.is_shared {
+        let message = "only modules make types below shared ones";
+        return Err(Error::new(ErrorKind::Unsupported, message));
     }
     let types = engine.types();
     if types.display(supertype.id).len() > MAX_SUPERTYPES {

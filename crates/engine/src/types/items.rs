@@ -106,7 +106,7 @@ impl ExternType {
             _ => FuncType::new(engine, [], []),
         };
         match ty {
-            EntityType::Func(r) => ExternType::Func(func(r)),
+            EntityType::Func(r) | EntityType::ExactFunc(r) => ExternType::Func(func(r)),
             EntityType::Tag(r) => ExternType::Tag(func(r)),
             EntityType::Table(t) => ExternType::Table(TableType::from_raw(engine, t)),
             EntityType::Memory(m) => ExternType::Memory(m),

@@ -4,8 +4,8 @@ use super::{ArrayType, ContType, Defined, FuncType, StructType};
 use crate::engine::Engine;
 use crate::error::Result;
 use selkie_module::{
-    CompositeType, HeapType as RawHeapType, RefType as RawRefType, TypeId, TypeRef,
-    ValType as RawValType,
+    AbstractHeapType, CompositeType, HeapTop, HeapType as RawHeapType, RefType as RawRefType,
+    TypeId, TypeRef, ValType as RawValType,
 };
 use std::fmt;
 
@@ -75,6 +75,16 @@ pub enum HeapType {
     Cont,
     ConcreteCont(ContType),
     NoCont,
+    /// A function of this very type, not of one below it (custom descriptors).
+    ExactFunc(FuncType),
+    /// A struct of this very type.
+    ExactStruct(StructType),
+    /// An array of this very type.
+    ExactArray(ArrayType),
+    /// A continuation of this very type.
+    ExactCont(ContType),
+    /// What threads may share (shared-everything threads).
+    Shared(AbstractHeapType),
 }
 
 macro_rules! nullable_refs {
@@ -224,97 +234,145 @@ impl HeapType {
 
     /// The type of its hierarchy that all others are below.
     pub fn top(&self) -> HeapType {
-        match self {
-            HeapType::Func | HeapType::ConcreteFunc(_) | HeapType::NoFunc => HeapType::Func,
-            HeapType::Extern | HeapType::NoExtern => HeapType::Extern,
-            HeapType::Exn | HeapType::NoExn => HeapType::Exn,
-            HeapType::Cont | HeapType::ConcreteCont(_) | HeapType::NoCont => HeapType::Cont,
-            _ => HeapType::Any,
-        }
+        self.beside(match self.hierarchy() {
+            HeapTop::Func => AbstractHeapType::Func,
+            HeapTop::Extern => AbstractHeapType::Extern,
+            HeapTop::Exn => AbstractHeapType::Exn,
+            HeapTop::Cont => AbstractHeapType::Cont,
+            HeapTop::Any => AbstractHeapType::Any,
+        })
     }
 
     /// The type of its hierarchy that is below all others: that of null.
     pub fn bottom(&self) -> HeapType {
-        match self.top() {
-            HeapType::Func => HeapType::NoFunc,
-            HeapType::Extern => HeapType::NoExtern,
-            HeapType::Exn => HeapType::NoExn,
-            HeapType::Cont => HeapType::NoCont,
-            _ => HeapType::None,
-        }
+        self.beside(match self.hierarchy() {
+            HeapTop::Func => AbstractHeapType::NoFunc,
+            HeapTop::Extern => AbstractHeapType::NoExtern,
+            HeapTop::Exn => AbstractHeapType::NoExn,
+            HeapTop::Cont => AbstractHeapType::NoCont,
+            HeapTop::Any => AbstractHeapType::None,
+        })
+    }
+
+    /// A type that is shared if this one is.
+    fn beside(&self, ty: AbstractHeapType) -> HeapType {
+        if self.is_shared() { HeapType::Shared(ty) } else { HeapType::plain(ty) }
+    }
+
+    /// Whether threads may share what is referred to.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, HeapType::Shared(_)) || self.defined().is_some_and(Defined::is_shared)
+    }
+
+    /// The hierarchy of its values.
+    pub(crate) fn hierarchy(&self) -> HeapTop {
+        self.to_written().top(|_| self.defined().map_or(&NOTHING, Defined::composite))
     }
 
     /// Whether everything of this type is of `other` (spec: valid/matching). Defined types of
     /// different engines never match.
     pub fn matches(&self, other: &HeapType) -> bool {
         use HeapType as H;
-        match (self, other) {
-            (a, b) if a == b => true,
-            (a, b) if *a == a.bottom() => b.top() == a.top(),
-            (H::ConcreteFunc(a), H::ConcreteFunc(b)) => a.matches(b),
-            (H::ConcreteStruct(a), H::ConcreteStruct(b)) => a.matches(b),
-            (H::ConcreteArray(a), H::ConcreteArray(b)) => a.matches(b),
-            (H::ConcreteCont(a), H::ConcreteCont(b)) => a.matches(b),
-            (H::ConcreteStruct(_), H::Struct) | (H::ConcreteArray(_), H::Array) => true,
-            (a, H::Eq) => a.top() == H::Any && *a != H::Any,
-            (a, b) => *b == a.top(),
+        if self == other {
+            return true;
         }
+        if self.is_shared() != other.is_shared() {
+            return false;
+        }
+        match (&self.unshared(), &other.unshared()) {
+            (a, b) if a.is_bottom() => a.hierarchy() == b.hierarchy(),
+            (H::ConcreteFunc(a) | H::ExactFunc(a), H::ConcreteFunc(b)) => a.matches(b),
+            (H::ConcreteStruct(a) | H::ExactStruct(a), H::ConcreteStruct(b)) => a.matches(b),
+            (H::ConcreteArray(a) | H::ExactArray(a), H::ConcreteArray(b)) => a.matches(b),
+            (H::ConcreteCont(a) | H::ExactCont(a), H::ConcreteCont(b)) => a.matches(b),
+            (H::ConcreteStruct(_) | H::ExactStruct(_), H::Struct) => true,
+            (H::ConcreteArray(_) | H::ExactArray(_), H::Array) => true,
+            (a, H::Eq) => a.hierarchy() == HeapTop::Any && *a != H::Any,
+            (a, H::Func | H::Extern | H::Any | H::Exn | H::Cont) => {
+                a.hierarchy() == other.hierarchy()
+            }
+            _ => false,
+        }
+    }
+
+    fn is_bottom(&self) -> bool {
+        use HeapType::{NoCont, NoExn, NoExtern, NoFunc, None};
+        matches!(self, NoFunc | NoExtern | None | NoExn | NoCont)
+    }
+
+    fn unshared(&self) -> HeapType {
+        if let HeapType::Shared(ty) = self { HeapType::plain(*ty) } else { self.clone() }
     }
 
     pub(crate) fn from_raw(engine: &Engine, raw: RawHeapType) -> HeapType {
         if let Some(ty) = HeapType::from_abstract(raw) {
             return ty;
         }
-        let id = if let RawHeapType::Concrete(TypeRef::Engine(id)) = raw { id } else { TypeId(0) };
+        let id = if let Some(TypeRef::Engine(id)) = raw.defined() { id } else { TypeId(0) };
         let defined = Defined::from_id(engine, id);
-        match defined.composite() {
-            CompositeType::Func(_) => HeapType::ConcreteFunc(defined.into()),
-            CompositeType::Struct(_) => HeapType::ConcreteStruct(defined.into()),
-            CompositeType::Array(_) => HeapType::ConcreteArray(defined.into()),
-            CompositeType::Cont(_) => HeapType::ConcreteCont(defined.into()),
+        match (defined.composite(), matches!(raw, RawHeapType::Exact(_))) {
+            (CompositeType::Func(_), false) => HeapType::ConcreteFunc(defined.into()),
+            (CompositeType::Func(_), true) => HeapType::ExactFunc(defined.into()),
+            (CompositeType::Struct(_), false) => HeapType::ConcreteStruct(defined.into()),
+            (CompositeType::Struct(_), true) => HeapType::ExactStruct(defined.into()),
+            (CompositeType::Array(_), false) => HeapType::ConcreteArray(defined.into()),
+            (CompositeType::Array(_), true) => HeapType::ExactArray(defined.into()),
+            (CompositeType::Cont(_), false) => HeapType::ConcreteCont(defined.into()),
+            (CompositeType::Cont(_), true) => HeapType::ExactCont(defined.into()),
         }
     }
 
+    /// A type of the specification's names; `None` for a defined one.
+    fn from_abstract(raw: RawHeapType) -> Option<HeapType> {
+        match raw {
+            RawHeapType::Shared(ty) => Some(HeapType::Shared(ty)),
+            other => other.as_abstract().map(HeapType::plain),
+        }
+    }
+
+    pub(crate) fn to_raw(&self, engine: &Engine) -> Result<RawHeapType> {
+        if let Some(ty) = self.defined() {
+            ty.check_engine(engine)?;
+        }
+        Ok(self.to_written())
+    }
+
     fn defined(&self) -> Option<&Defined> {
+        use HeapType as H;
         match self {
-            HeapType::ConcreteFunc(ty) => Some(ty.defined()),
-            HeapType::ConcreteStruct(ty) => Some(ty.defined()),
-            HeapType::ConcreteArray(ty) => Some(ty.defined()),
-            HeapType::ConcreteCont(ty) => Some(ty.defined()),
+            H::ConcreteFunc(ty) | H::ExactFunc(ty) => Some(ty.defined()),
+            H::ConcreteStruct(ty) | H::ExactStruct(ty) => Some(ty.defined()),
+            H::ConcreteArray(ty) | H::ExactArray(ty) => Some(ty.defined()),
+            H::ConcreteCont(ty) | H::ExactCont(ty) => Some(ty.defined()),
             _ => None,
         }
     }
 }
 
+/// What is never asked for: every defined type has a composition.
+static NOTHING: CompositeType = CompositeType::Cont(TypeRef::Engine(TypeId(0)));
+
 macro_rules! abstract_heap_types {
     ($($name:ident),*) => {
         impl HeapType {
-            /// A type of the specification's names; `None` for a defined one.
-            fn from_abstract(raw: RawHeapType) -> Option<HeapType> {
-                match raw {
-                    $(RawHeapType::$name => Some(HeapType::$name),)*
-                    RawHeapType::Concrete(_) => None,
-                }
-            }
-
-            pub(crate) fn to_raw(&self, engine: &Engine) -> Result<RawHeapType> {
-                Ok(match self {
-                    $(HeapType::$name => RawHeapType::$name,)*
-                    HeapType::ConcreteFunc(ty) => ty.defined().to_raw(engine)?,
-                    HeapType::ConcreteStruct(ty) => ty.defined().to_raw(engine)?,
-                    HeapType::ConcreteArray(ty) => ty.defined().to_raw(engine)?,
-                    HeapType::ConcreteCont(ty) => ty.defined().to_raw(engine)?,
-                })
+            fn plain(ty: AbstractHeapType) -> HeapType {
+                match ty { $(AbstractHeapType::$name => HeapType::$name,)* }
             }
 
             /// As it is written, whatever engine it belongs to.
             fn to_written(&self) -> RawHeapType {
+                use RawHeapType::{Concrete, Exact};
                 match self {
                     $(HeapType::$name => RawHeapType::$name,)*
-                    HeapType::ConcreteFunc(ty) => ty.defined().written(),
-                    HeapType::ConcreteStruct(ty) => ty.defined().written(),
-                    HeapType::ConcreteArray(ty) => ty.defined().written(),
-                    HeapType::ConcreteCont(ty) => ty.defined().written(),
+                    HeapType::Shared(ty) => RawHeapType::Shared(*ty),
+                    HeapType::ConcreteFunc(ty) => Concrete(ty.defined().written()),
+                    HeapType::ConcreteStruct(ty) => Concrete(ty.defined().written()),
+                    HeapType::ConcreteArray(ty) => Concrete(ty.defined().written()),
+                    HeapType::ConcreteCont(ty) => Concrete(ty.defined().written()),
+                    HeapType::ExactFunc(ty) => Exact(ty.defined().written()),
+                    HeapType::ExactStruct(ty) => Exact(ty.defined().written()),
+                    HeapType::ExactArray(ty) => Exact(ty.defined().written()),
+                    HeapType::ExactCont(ty) => Exact(ty.defined().written()),
                 }
             }
         }

@@ -14,11 +14,14 @@ use selkie_module::heap::{I31_TAG, ObjectKind, TYPE_ID};
 use selkie_module::layout::{func_ref, store, vm_type};
 use selkie_module::{TrapCode, TypeIndex};
 
+/// A block and what it is given.
+type Way<'a> = (Block, &'a [BlockArg]);
+
 impl CraneliftEmitter<'_> {
     pub(super) fn emit_ref_test(&mut self, plan: &CastPlan, value: Value) -> Value {
         let [yes, no, done] = [(); 3].map(|()| self.builder.create_block());
         let answer = self.builder.append_block_param(done, types::I32);
-        self.decide(plan, value, (yes, &[]), (no, &[]));
+        self.decide(plan, value, None, (yes, &[]), (no, &[]));
         for (block, truth) in [(yes, 1), (no, 0)] {
             self.builder.seal_block(block);
             self.builder.switch_to_block(block);
@@ -30,14 +33,22 @@ impl CraneliftEmitter<'_> {
         answer
     }
 
-    pub(super) fn emit_ref_cast(&mut self, plan: &CastPlan, value: Value) {
+    pub(super) fn emit_ref_cast(
+        &mut self,
+        plan: &CastPlan,
+        value: Value,
+        descriptor: Option<Value>,
+    ) {
         let [yes, no] = [(); 2].map(|()| self.builder.create_block());
         let from = self.builder.current_block();
         self.builder.set_cold_block(no);
-        self.decide(plan, value, (yes, &[]), (no, &[]));
+        self.decide(plan, value, descriptor, (yes, &[]), (no, &[]));
         self.builder.seal_block(no);
         self.builder.switch_to_block(no);
-        self.ins().trap(code(TrapCode::CastFailure));
+        self.ins().trap(code(match descriptor {
+            None => TrapCode::CastFailure,
+            Some(_) => TrapCode::DescriptorCastFailure,
+        }));
         let place = self.builder.srcloc();
         self.trap_blocks.insert(no, place);
         self.builder.seal_block(yes);
@@ -49,6 +60,7 @@ impl CraneliftEmitter<'_> {
         &mut self,
         plan: &CastPlan,
         value: Value,
+        descriptor: Option<Value>,
         when: bool,
         to: Block,
         args: &[Value],
@@ -56,11 +68,11 @@ impl CraneliftEmitter<'_> {
         let next = self.builder.create_block();
         let from = self.builder.current_block();
         let carried = self.carry(args);
-        let (yes, no): ((Block, &[BlockArg]), (Block, &[BlockArg])) = match when {
+        let (yes, no): (Way<'_>, Way<'_>) = match when {
             true => ((to, &carried), (next, &[])),
             false => ((next, &[]), (to, &carried)),
         };
-        self.decide(plan, value, yes, no);
+        self.decide(plan, value, descriptor, yes, no);
         self.carried = carried;
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);
@@ -72,8 +84,9 @@ impl CraneliftEmitter<'_> {
         &mut self,
         plan: &CastPlan,
         value: Value,
-        yes: (Block, &[BlockArg]),
-        no: (Block, &[BlockArg]),
+        descriptor: Option<Value>,
+        yes: Way<'_>,
+        no: Way<'_>,
     ) {
         let answer = |is: bool| if is { yes } else { no };
         if let Some(fits) = plan.null {
@@ -86,7 +99,21 @@ impl CraneliftEmitter<'_> {
             let is_object = self.ins().icmp_imm_u(IntCC::Equal, tag, 0);
             self.leave_unless(is_object, to);
         }
-        match plan.target {
+        let (Some(access), Some(wanted)) = (plan.descriptor, descriptor) else {
+            return self.decide_type(plan.target, value, yes, no);
+        };
+        let described = self.builder.create_block();
+        self.decide_type(plan.target, value, (described, &[]), no);
+        self.builder.seal_block(described);
+        self.builder.switch_to_block(described);
+        let found = self.emit_load_field(&access, false, value);
+        let is = self.ins().icmp(IntCC::Equal, found, wanted);
+        self.ins().brif(is, yes.0, yes.1, no.0, no.1);
+    }
+
+    /// Goes to one of two blocks, for a value that is neither null nor an `i31`.
+    fn decide_type(&mut self, target: CastTarget, value: Value, yes: Way<'_>, no: Way<'_>) {
+        match target {
             CastTarget::Always => _ = self.ins().jump(yes.0, yes.1),
             CastTarget::Never => _ = self.ins().jump(no.0, no.1),
             CastTarget::Kind(kind) => {
@@ -115,7 +142,7 @@ impl CraneliftEmitter<'_> {
     }
 
     /// Goes on when `condition` is not zero, and to `to` otherwise.
-    fn leave_unless(&mut self, condition: Value, to: (Block, &[BlockArg])) {
+    fn leave_unless(&mut self, condition: Value, to: Way<'_>) {
         let next = self.builder.create_block();
         self.ins().brif(condition, next, &[], to.0, to.1);
         self.builder.seal_block(next);
