@@ -27,11 +27,10 @@
 ;; func (i32) -> ()
 ;;   local x0: i32 = v0
 ;;   v1 = x0
-;;   v2 = I32(0)
-;;   v3 = entry ref_func (v2)
-;;   v4 = widen v1
-;;   v5 = I32(1)
-;;   entry table_set_func (v5, v4, v3)
+;;   v2 = function reference 0 at ctx+96
+;;   v3 = widen v1
+;;   v4 = I32(1)
+;;   entry table_set_func (v4, v3, v2)
 ;;   return ()
 ;; function 2
 ;; func (i32) -> (i32)
