@@ -79,17 +79,14 @@ traps! {
     NullExceptionReference = 24, "null exception reference";
     /// `unreachable` that compilation put behind a call that never returns.
     UnreachableAfterCall = 25, "unreachable code executed";
-<<<<<<< HEAD
-    /// A place in a string beyond its end.
-    StringOutOfBounds = 30, "out of bounds string access";
-    /// A number that is no code point.
-    InvalidCodePoint = 31, "invalid code point";
-=======
     /// A struct made, or a cast decided, by a null descriptor.
     NullDescriptorReference = 26, "null descriptor reference";
     /// A failed cast to what has a certain descriptor.
     DescriptorCastFailure = 27, "descriptor cast failure";
->>>>>>> 1eddf74 (Custom descriptors run: exact types, objects that refer to their descriptors, casts by descriptor)
+    /// A place in a string beyond its end.
+    StringOutOfBounds = 30, "out of bounds string access";
+    /// A number that is no code point.
+    InvalidCodePoint = 31, "invalid code point";
 }
 
 impl std::fmt::Display for TrapCode {
