@@ -1,3 +1,5 @@
+//! Ropes against plain lists of units.
+
 use super::super::account::Account;
 use super::*;
 
