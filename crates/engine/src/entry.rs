@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::func::enter::{ArgReader, ResultWriter};
 use crate::func::host::{Caller, HostFunc};
 use crate::func::{WasmParams, WasmResults, WasmRet};
+use crate::roots::RootedGcRef;
 use crate::store::{InstanceId, StoreBox, StoreContextMut, StoreInner};
 use crate::types::FuncType;
 use crate::values::Val;
@@ -248,14 +249,23 @@ unsafe fn host_call<T: 'static>(
     let caller = Caller { store: StoreContextMut { contents: &mut *store }, instance };
     let done = catch_unwind(AssertUnwindSafe(|| f(func, caller)));
     store.inner.roots.exit(scope);
-    let payload: Box<dyn std::any::Any + Send> = match done {
+    let error = match done {
         Ok(Ok(stack_bytes)) => return stack_bytes,
-        Ok(Err(error)) => Box::new(with_backtrace(runtime, error)),
-        Err(panic) => panic,
+        Ok(Err(error)) => error,
+        // SAFETY: as below.
+        Err(panic) => unsafe { selkie_vm::raise_payload(runtime, panic) },
     };
+    let exception = error.exception().and_then(|it| store.inner.raw_of(it.root()).ok());
+    let payload = || -> Box<dyn std::any::Any + Send> { Box::new(with_backtrace(runtime, error)) };
     // SAFETY: this host code was called by the store's machine code; all that was made here has
-    // been dropped or moved into the payload.
-    unsafe { selkie_vm::raise_payload(runtime, payload) }
+    // been dropped or moved into the payload. The exception is one of the store, and nothing has
+    // been collected since it was read.
+    unsafe {
+        match exception {
+            Some(exception) => selkie_vm::throw_payload(runtime, exception, payload),
+            None => selkie_vm::raise_payload(runtime, payload()),
+        }
+    }
 }
 
 /// An error of a host function, with the frames that called it.

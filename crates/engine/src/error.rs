@@ -1,6 +1,7 @@
 //! The one public error: a pointer in size, with a kind to act on and words to read.
 
 use crate::backtrace::WasmBacktrace;
+use crate::exceptions::ThrownException;
 use crate::limits::LimitExceeded;
 use selkie_compile::CompileError;
 use selkie_module::{DecodeError, TrapCode};
@@ -94,6 +95,14 @@ impl Error {
         }
     }
 
+    /// What the error is made of, where that is an error of its own.
+    pub(crate) fn source_error(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.source {
+            Source::Other(error) => Some(&**error),
+            Source::Message(_) | Source::Trap(_) => None,
+        }
+    }
+
     /// The WebAssembly frames that were active, where any were.
     pub fn backtrace(&self) -> Option<&WasmBacktrace> {
         self.0.backtrace.as_ref()
@@ -150,6 +159,8 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
             compile_kind(error)
         } else if any.is::<ResourceError>() || any.is::<LimitExceeded>() {
             ErrorKind::Limit
+        } else if any.is::<ThrownException>() {
+            ErrorKind::Exception
         } else if any.is::<std::io::Error>() {
             ErrorKind::Io
         } else {

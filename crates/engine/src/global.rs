@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::func::Func;
 use crate::memory::Memory;
 use crate::raw;
-use crate::store::{AsContext, AsContextMut, HostGlobal, StoreId};
+use crate::store::{AsContext, AsContextMut, HostGlobal, StoreId, StoreInner};
 use crate::table::Table;
 use crate::types::{ExternType, FuncType, GlobalType};
 use crate::values::Val;
@@ -95,34 +95,52 @@ fn mismatch(ty: &RawGlobalType) -> Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
     pub(crate) store: StoreId,
-    /// Address of the `VMTag`.
-    pub(crate) address: usize,
+    /// What tells it from the other tags of its store.
+    pub(crate) id: u32,
     pub(crate) type_id: TypeId,
 }
 
 impl Tag {
     /// A tag of the host's.
     ///
-    /// # Panics
+    /// # Errors
     /// The type is one of another engine that cannot be made again in the store's, as it names
-    /// defined types.
-    pub fn new(mut store: impl AsContextMut, ty: &FuncType) -> Tag {
+    /// defined types; it has results; there are as many tags as a store can tell apart.
+    pub fn new(mut store: impl AsContextMut, ty: &FuncType) -> Result<Tag> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
-        let type_id = match ty.in_engine(&inner.engine) {
-            Ok(ty) => ty.id(),
-            Err(error) => panic!("{error}"),
-        };
-        let tag = Box::new(VMTag { id: inner.next_tag });
-        inner.next_tag += 1;
-        let address = &raw const *tag as usize;
+        if ty.results().len() > 0 {
+            let message = format!("a tag has no results; the type is {ty}");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        let type_id = ty.in_engine(&inner.engine)?.id();
+        let mut tag = Box::new(VMTag { id: 0 });
+        let id = inner.new_tag(&raw const *tag as usize)?;
+        tag.id = id.into();
         inner.host.tags.push(tag);
-        Tag { store: inner.id, address, type_id }
+        Ok(Tag { store: inner.id, id, type_id })
     }
 
     /// Its type.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
-        FuncType::from_id(&store.as_context().inner().engine, self.type_id)
+        let context = store.as_context();
+        context.inner().assert_owns(self.store);
+        FuncType::from_id(&context.inner().engine, self.type_id)
+    }
+}
+
+impl StoreInner {
+    /// The id of a new tag, whose `VMTag` lies at this address for as long as the store lives.
+    pub(crate) fn new_tag(&mut self, address: usize) -> Result<u32> {
+        let limit = || Error::new(ErrorKind::Limit, "a store tells 2³² tags apart, no more");
+        let id = u32::try_from(self.tags.len() + 1).map_err(|_| limit())?;
+        self.tags.push(address);
+        Ok(id)
+    }
+
+    /// Where the `VMTag` of an id lies.
+    pub(crate) fn tag_address(&self, id: u32) -> usize {
+        self.tags[id as usize - 1]
     }
 }
 
@@ -168,6 +186,11 @@ impl Extern {
     /// The global, if it is one.
     pub fn into_global(self) -> Option<Global> {
         if let Extern::Global(g) = self { Some(g) } else { None }
+    }
+
+    /// The tag, if it is one.
+    pub fn into_tag(self) -> Option<Tag> {
+        if let Extern::Tag(t) = self { Some(t) } else { None }
     }
 
     /// Its type.

@@ -99,6 +99,12 @@ impl StoreInner {
         self.with_heap(|heap, window, roots| heap.alloc(window, bytes, roots)).map(u64::from)
     }
 
+    /// An exception of a tag of this type, whose parameters are zero.
+    pub(crate) fn alloc_exception(&mut self, ty: TypeId, tag: u32) -> Result<u64, TrapCode> {
+        self.with_heap(|heap, window, roots| heap.alloc_exception(window, ty, tag, roots))
+            .map(u64::from)
+    }
+
     /// Collects.
     pub(crate) fn collect(&mut self, kind: Collection) {
         let collect = |heap: &mut Heap, window: &mut VMAllocation, roots: &mut dyn Roots| {

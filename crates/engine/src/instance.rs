@@ -10,6 +10,7 @@ use crate::global::{Extern, Global, Tag};
 use crate::linker::check_imports;
 use crate::memory::Memory;
 use crate::module::Module;
+use crate::raw;
 use crate::store::{AsContextMut, InstanceId, StoreContextMut, StoreId, StoreInner};
 use crate::table::Table;
 use create::Import;
@@ -118,6 +119,11 @@ impl Instance {
         self.get_export(store, name)?.into_global()
     }
 
+    /// An exported tag.
+    pub fn get_tag(&self, store: impl AsContextMut, name: &str) -> Option<Tag> {
+        self.get_export(store, name)?.into_tag()
+    }
+
     /// All exports, in the module's order.
     pub fn exports(&self, mut store: impl AsContextMut) -> Vec<(String, Extern)> {
         let mut context = store.as_context_mut();
@@ -156,7 +162,7 @@ impl StoreInner {
             }
             EntityIndex::Tag(i) => {
                 let type_id = module.type_ids[module.info.tags[i.index()].index()];
-                Extern::Tag(Tag { store, address: instance.tag(i) as usize, type_id })
+                Extern::Tag(Tag { store, id: raw::tag_id(instance.tag(i)), type_id })
             }
         }
     }

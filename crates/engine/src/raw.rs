@@ -12,7 +12,7 @@ use selkie_module::TrapCode;
 use selkie_module::heap::ObjectKind;
 use selkie_vm::{
     LinearMemory, Roots, TableStorage, VMContext, VMFuncRef, VMFuncSlot, VMGlobal, VMMemory,
-    VMTable,
+    VMTable, VMTag,
 };
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -103,6 +103,12 @@ pub(crate) fn read_slot(at: *const VMFuncSlot) -> VMFuncSlot {
 pub(crate) fn read_global(at: *const VMGlobal) -> u128 {
     // SAFETY: globals lie in contexts and arenas of a live store.
     u128::from_le_bytes(unsafe { (*at).bytes })
+}
+
+/// What tells a tag from the others of its store.
+pub(crate) fn tag_id(at: *const VMTag) -> u32 {
+    // SAFETY: tags lie in contexts and arenas of a live store; their ids fit.
+    unsafe { (*at).id as u32 }
 }
 
 /// Writes a global's value.

@@ -7,6 +7,7 @@
 mod any;
 mod arrays;
 mod casts;
+mod exn;
 mod externs;
 mod host_data;
 mod i31;
@@ -15,6 +16,7 @@ mod structs;
 
 pub use any::{AnyRef, EqRef};
 pub use arrays::ArrayRefPre;
+pub use exn::ExnRef;
 pub use externs::ExternRef;
 pub(crate) use host_data::HostData;
 pub use i31::I31;
@@ -117,8 +119,6 @@ reference_types! {
     /// # Ok::<(), selkie_engine::Error>(())
     /// ```
     ArrayRef: Array;
-    /// An exception.
-    ExnRef: Exn;
     /// A continuation. The host can hold and pass it, but not look into it.
     ContRef: Cont;
 }

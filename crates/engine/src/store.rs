@@ -54,7 +54,8 @@ pub struct StoreInner {
     pub(crate) host_data: HostData,
     pub(crate) strings: Strings,
     pub(crate) limits: StoreLimits,
-    pub(crate) next_tag: u64,
+    /// Where the `VMTag` of each id lies, from id 1 on.
+    pub(crate) tags: Vec<usize>,
     /// The collected heap, once something needed it.
     pub(crate) heap: Option<Box<Heap>>,
     /// Values on their way into objects.
@@ -152,7 +153,7 @@ impl<T> Store<T> {
             host_data: HostData::default(),
             strings: Strings::default(),
             limits: StoreLimits::default(),
-            next_tag: 1,
+            tags: Vec::new(),
             heap: None,
             held: Vec::new(),
         };

@@ -83,27 +83,24 @@ pub unsafe fn throw(store: *mut StoreRuntime, exception: u64) -> ! {
     }
 }
 
-/// Throws an exception that came to a host function, with what the host makes of it: that is
-/// dropped where WebAssembly goes on, and otherwise ends the innermost call as
-/// [`crate::raise_payload`] does.
+/// Throws an exception that came to a host function. Where nobody in the activation lands, the
+/// call is ended with a payload, as [`crate::raise_payload`] does.
 ///
 /// # Safety
 /// As for [`throw()`].
-#[cold]
 pub unsafe fn throw_payload(
     store: *mut StoreRuntime,
     exception: u64,
-    payload: Box<dyn Any + Send>,
+    payload: impl FnOnce() -> Box<dyn Any + Send>,
 ) -> ! {
-    // SAFETY: by contract; a panic of the payload's destructor ends the process, as this function
-    // is not left by one.
+    // SAFETY: by contract; what the payload would be made of is dropped before the frame is left.
     unsafe {
         match landing(store) {
             Some(place) => {
                 drop(payload);
                 place.land(exception)
             }
-            None => crate::raise_payload(store, payload),
+            None => crate::raise_payload(store, payload()),
         }
     }
 }

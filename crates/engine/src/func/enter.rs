@@ -8,6 +8,7 @@
 use super::{WasmParams, WasmResults};
 use crate::backtrace::WasmBacktrace;
 use crate::error::{Error, Result};
+use crate::exceptions::ThrownException;
 use crate::store::{StoreBox, StoreContextMut, StoreInner};
 use crate::types::FuncType;
 use crate::values::Val;
@@ -313,18 +314,18 @@ fn jump(
         (*store).runtime.vm.owner = outer;
         done
     };
-    done.map_err(|unwind| unwound(*unwind))
+    done.map_err(|unwind| unwound(owner.store(), *unwind))
 }
 
 #[cold]
-fn unwound(unwind: Unwind) -> Error {
+fn unwound(store: &mut StoreInner, unwind: Unwind) -> Error {
     match unwind {
         Unwind::Trap { code, frames } => {
             Error::from(code).with_backtrace(WasmBacktrace::capture(&frames))
         }
-        Unwind::Exception { frames, .. } => {
-            Error::new(crate::error::ErrorKind::Exception, "an exception was thrown and not caught")
-                .with_backtrace(WasmBacktrace::capture(&frames))
+        Unwind::Exception { exception, frames } => {
+            let thrown = ThrownException::new(store, exception);
+            Error::from(thrown).with_backtrace(WasmBacktrace::capture(&frames))
         }
         Unwind::Resource(error) => Error::from(error),
         Unwind::Payload(payload) => match payload.downcast::<Error>() {

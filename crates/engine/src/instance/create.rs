@@ -43,6 +43,7 @@ pub(crate) fn create(
         let message = format!("the store's limit of {} instances", store.limits.instances);
         return Err(Error::new(ErrorKind::Limit, message));
     }
+    let tags = store.tags.len();
     let host = &store.host;
     let before = (store.tables.len(), store.memories.len(), host.keep.len(), host.globals.len());
     let id = match allocate(store, module, imports) {
@@ -53,6 +54,7 @@ pub(crate) fn create(
             store.memories.truncate(before.1);
             store.host.keep.truncate(before.2);
             store.host.globals.truncate(before.3);
+            store.tags.truncate(tags);
             return Err(error);
         }
     };
@@ -91,9 +93,9 @@ fn allocate(store: &mut StoreInner, module: &Module, imports: &[Import]) -> Resu
     allocate_tables(store, &mut state, &mut filled, id)?;
     allocate_memories(store, &mut state, &mut filled)?;
     for i in 0..inner.info.tags.len() - inner.info.num_imported_tags {
-        let tag = VMTag { id: store.next_tag };
-        store.next_tag += 1;
-        state.context.put(inner.layout.tag(DefinedTagIndex::new(i)), tag);
+        let at = inner.layout.tag(DefinedTagIndex::new(i));
+        let id = store.new_tag(state.context.at::<VMTag>(at) as usize)?;
+        state.context.put(at, VMTag { id: id.into() });
     }
     state.memories = filled.memories.into();
     state.tables = filled.tables.into();
@@ -166,7 +168,7 @@ fn fill_import(
         }
         Import::Extern(Extern::Tag(tag)) => {
             let at = layout.tag_import(TagIndex(filled.tags));
-            state.context.put(at, tag.address);
+            state.context.put(at, store.tag_address(tag.id));
             filled.tags += 1;
         }
     }
