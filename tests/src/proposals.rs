@@ -80,11 +80,17 @@ pub fn of_folder(folder: &str) -> Features {
         "proposals/stack-switching" | "shared/stack-switching" => {
             defaults_and(&[Feature::stack_switching])
         }
-        "proposals/custom-descriptors" | "shared/custom-descriptors" | "own/custom-descriptors" => {
+        "proposals/custom-descriptors" | "shared/custom-descriptors" => {
             defaults_and(&[Feature::custom_descriptors])
         }
-        "own/memory-control" => defaults_and(&[Feature::memory_control]),
         "shared/shared-everything-threads" => defaults_and(&[Feature::shared_everything_threads]),
-        _ => Features::default(),
+        _ => own_folder(folder),
     }
+}
+
+/// A folder of our own scripts bears the flag of the proposal that it is about.
+fn own_folder(folder: &str) -> Features {
+    let flag = folder.strip_prefix("own/");
+    let named = Feature::ALL.iter().find(|feature| Some(feature.flag()) == flag);
+    named.map_or_else(Features::default, |feature| defaults_and(&[*feature]))
 }

@@ -9,8 +9,8 @@
 use crate::memory_ops::{Atomic, Load, Store};
 use crate::ops::Numeric;
 use crate::plan::{
-    CastPlan, ElementAccess, FieldAccess, GlobalAccess, MemoryAccess, MemoryPlan, TableAccess,
-    TagAccess,
+    BytesAccess, CastPlan, ElementAccess, FieldAccess, GlobalAccess, MemoryAccess, MemoryPlan,
+    TableAccess, TagAccess,
 };
 use selkie_module::builtins::Builtin;
 use selkie_module::heap::Slot;
@@ -271,6 +271,23 @@ pub trait Emitter {
         from: &ElementAccess,
         src: (Self::Value, Self::Value),
         length: Self::Value,
+    );
+    /// Loads bytes of an array.
+    fn load_bytes(
+        &mut self,
+        op: Load,
+        access: &BytesAccess,
+        array: Self::Value,
+        index: Self::Value,
+    ) -> Self::Value;
+    /// Stores bytes of an array.
+    fn store_bytes(
+        &mut self,
+        op: Store,
+        access: &BytesAccess,
+        array: Self::Value,
+        index: Self::Value,
+        value: Self::Value,
     );
     /// Whether a reference is of a type, as i32.
     fn ref_test(&mut self, plan: &CastPlan, value: Self::Value) -> Self::Value;

@@ -49,7 +49,8 @@ pub enum RmwOp {
     Xchg,
 }
 
-/// An atomic access; narrow ones zero-extend.
+/// An atomic access; narrow ones zero-extend. Those that ask for less order (acquire-release
+/// atomics) get all of it: what is allowed then is allowed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Atomic {
     /// Type of the operands and the result.

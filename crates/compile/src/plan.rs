@@ -10,6 +10,6 @@ mod object;
 pub use access::{GlobalAccess, Place, TableAccess, TagAccess};
 pub use memory::{BoundsCheck, MemoryAccess, MemoryPlan};
 pub use object::{
-    Barrier, CastPlan, CastTarget, ElementAccess, FieldAccess, NullCheck, element_slot,
-    element_storage,
+    Barrier, BytesAccess, CastPlan, CastTarget, ElementAccess, FieldAccess, NullCheck,
+    element_slot, element_storage,
 };

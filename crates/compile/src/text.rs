@@ -5,8 +5,8 @@ use crate::emitter::{Callee, Const, Emitter, Lanes, WideOp};
 use crate::memory_ops::{Atomic, Load, Store};
 use crate::ops::Numeric;
 use crate::plan::{
-    Barrier, BoundsCheck, CastPlan, CastTarget, ElementAccess, FieldAccess, GlobalAccess,
-    MemoryAccess, MemoryPlan, NullCheck, Place, TableAccess, TagAccess,
+    Barrier, BoundsCheck, BytesAccess, CastPlan, CastTarget, ElementAccess, FieldAccess,
+    GlobalAccess, MemoryAccess, MemoryPlan, NullCheck, Place, TableAccess, TagAccess,
 };
 use selkie_module::builtins::Builtin;
 use selkie_module::heap::Slot;
@@ -147,6 +147,12 @@ fn cast(plan: &CastPlan) -> String {
         CastTarget::Below { ty, depth, .. } => format!("type {} or below (depth {depth})", ty.0),
     };
     format!("{null}{i31}{target}")
+}
+
+fn part(access: &BytesAccess) -> String {
+    let element = 1 << access.element_bytes_log2;
+    let (offset, length) = (access.offset, field(&access.length));
+    format!("bytes of array +{offset}, length {length} times {element}")
 }
 
 /// The descriptor that a cast asks for.
@@ -428,6 +434,24 @@ impl Emitter for TextEmitter {
         self.line(format_args!(
             "elements v{to} [v{at}..] {slot:?} = v{from} [v{start}..] times v{length}"
         ));
+    }
+
+    fn load_bytes(&mut self, op: Load, at: &BytesAccess, array: Value, index: Value) -> Value {
+        let (ty, bytes, extend) = (op.ty, op.bytes, op.extend);
+        let (array, index) = (array.0, index.0);
+        self.define(format_args!("load {ty} {bytes} {extend:?} v{array} v{index} {}", part(at)))
+    }
+
+    fn store_bytes(
+        &mut self,
+        op: Store,
+        at: &BytesAccess,
+        array: Value,
+        index: Value,
+        value: Value,
+    ) {
+        let (ty, bytes, array, index, value) = (op.ty, op.bytes, array.0, index.0, value.0);
+        self.line(format_args!("store {ty} {bytes} v{array} v{index} v{value} {}", part(at)));
     }
 
     fn ref_test(&mut self, plan: &CastPlan, value: Value) -> Value {

@@ -14,6 +14,7 @@ mod legacy;
 mod memory;
 mod operator;
 mod position;
+mod shared;
 mod table;
 
 pub use position::Positions;

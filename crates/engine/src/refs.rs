@@ -238,6 +238,12 @@ impl StoreInner {
         }
     }
 
+    /// Whether a reference is of an abstract heap type, or of the shared one of that name.
+    pub(crate) fn is_a(&self, raw: u64, heap: RawHeapType) -> bool {
+        let shared = heap.as_abstract().map(RawHeapType::Shared);
+        self.ref_matches(raw, heap) || shared.is_some_and(|heap| self.ref_matches(raw, heap))
+    }
+
     /// The least heap type of a reference in the hierarchy of `any`.
     pub(crate) fn any_type(&self, raw: u64) -> HeapType {
         if raw & u64::from(I31_TAG) != 0 {

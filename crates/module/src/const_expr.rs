@@ -109,7 +109,7 @@ fn decode_op(op: &wasmparser::Operator<'_>) -> Option<ConstOp> {
         O::I64Add => ConstOp::I64Add,
         O::I64Sub => ConstOp::I64Sub,
         O::I64Mul => ConstOp::I64Mul,
-        O::RefI31 => ConstOp::RefI31,
+        O::RefI31 | O::RefI31Shared => ConstOp::RefI31,
         O::StructNew { struct_type_index } => ConstOp::StructNew(TypeIndex(struct_type_index)),
         O::StructNewDefault { struct_type_index } => {
             ConstOp::StructNewDefault(TypeIndex(struct_type_index))

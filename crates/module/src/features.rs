@@ -36,7 +36,9 @@ macro_rules! for_each_feature {
             custom_descriptors, wasm_custom_descriptors, "custom-descriptors", CUSTOM_DESCRIPTORS, false, true, "exact types and descriptors";
             memory_control, wasm_memory_control, "memory-control", MEMORY_CONTROL, false, true, "memory.discard";
             js_string_builtins, wasm_js_string_builtins, "js-string-builtins", NONE, true, true, "strings for modules that import wasm:js-string or string constants";
-            shared_everything_threads, wasm_shared_everything_threads, "shared-everything-threads", SHARED_EVERYTHING_THREADS, false, false, "shared globals, tables and functions";
+            acquire_release_atomics, wasm_acquire_release_atomics, "acquire-release-atomics", ACQUIRE_RELEASE_ATOMICS, false, true, "atomic instructions that order less, and pause";
+            multibyte_array_access, wasm_multibyte_array_access, "multibyte-array-access", MULTIBYTE_ARRAY_ACCESS, false, true, "loads and stores of linear memory on arrays";
+            shared_everything_threads, wasm_shared_everything_threads, "shared-everything-threads", SHARED_EVERYTHING_THREADS, false, true, "shared globals, tables and functions";
         }
     };
 }

@@ -135,6 +135,8 @@ pub struct RefType {
 impl RefType {
     /// `(ref null func)`.
     pub const FUNCREF: RefType = RefType { nullable: true, heap: HeapType::Func };
+    /// `(ref null any)`.
+    pub const ANYREF: RefType = RefType { nullable: true, heap: HeapType::Any };
     /// `(ref null extern)`.
     pub const EXTERNREF: RefType = RefType { nullable: true, heap: HeapType::Extern };
 }

@@ -8,6 +8,7 @@
 mod addresses;
 mod atomic;
 mod bulk;
+mod bytes;
 mod call;
 mod cast;
 mod control;
@@ -42,8 +43,8 @@ use regions::Regions;
 use selkie_compile::emitter::{Callee, Const, Emitter, Lanes, WideOp};
 use selkie_compile::memory_ops::{Atomic, Load, Store};
 use selkie_compile::plan::{
-    CastPlan, ElementAccess, FieldAccess, GlobalAccess, MemoryAccess, MemoryPlan, TableAccess,
-    TagAccess,
+    BytesAccess, CastPlan, ElementAccess, FieldAccess, GlobalAccess, MemoryAccess, MemoryPlan,
+    TableAccess, TagAccess,
 };
 use selkie_compile::{CompileUnit, Numeric, Tuning};
 use selkie_module::builtins::Builtin;
@@ -470,6 +471,21 @@ impl Emitter for CraneliftEmitter<'_> {
         length: Value,
     ) {
         self.emit_copy_elements(to, dst, from, src, length);
+    }
+
+    fn load_bytes(&mut self, op: Load, access: &BytesAccess, array: Value, index: Value) -> Value {
+        self.emit_load_bytes(op, access, array, index)
+    }
+
+    fn store_bytes(
+        &mut self,
+        op: Store,
+        access: &BytesAccess,
+        array: Value,
+        index: Value,
+        value: Value,
+    ) {
+        self.emit_store_bytes(op, access, array, index, value);
     }
 
     fn ref_test(&mut self, plan: &CastPlan, value: Value) -> Value {

@@ -33,7 +33,8 @@ fn host_value(store: impl AsContextMut, number: u32) -> Result<Rooted<ExternRef>
 }
 
 fn heap_type(heap: &ScriptHeap<'_>) -> Result<HeapType, String> {
-    let ScriptHeap::Abstract { shared: false, ty } = heap else {
+    // Shared or not, values look alike.
+    let ScriptHeap::Abstract { ty, .. } = heap else {
         return Err(format!("the reference type {heap:?} is not supported here"));
     };
     Ok(match ty {

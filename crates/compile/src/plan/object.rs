@@ -120,6 +120,37 @@ impl ElementAccess {
     }
 }
 
+/// Bytes of an array of numbers, wherever its elements begin (multibyte array access).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BytesAccess {
+    /// What must be done about null: reading the length does it.
+    pub length: FieldAccess,
+    /// Log2 of an element's bytes.
+    pub element_bytes_log2: u8,
+    /// Static offset, in bytes.
+    pub offset: u32,
+    /// Bytes touched.
+    pub width: u8,
+}
+
+impl BytesAccess {
+    /// An access of `width` bytes to arrays of a type, at a static `offset`.
+    pub fn new(unit: &CompileUnit<'_>, ty: TypeIndex, offset: u64, width: u8) -> BytesAccess {
+        BytesAccess {
+            length: FieldAccess::length(true),
+            element_bytes_log2: element_slot(unit, ty).bytes_log2(),
+            offset: u32::try_from(offset).expect("validation: offsets into arrays have 32 bits"),
+            width,
+        }
+    }
+
+    /// The first byte behind the access, relative to the index; with an index of 32 bits it does
+    /// not wrap in 64.
+    pub fn end_bytes(&self) -> u64 {
+        u64::from(self.offset) + u64::from(self.width)
+    }
+}
+
 /// What an element of an array type takes.
 pub fn element_slot(unit: &CompileUnit<'_>, ty: TypeIndex) -> Slot {
     Slot::new(element_storage(unit, ty), |heap| unit.info.heap_top(heap))

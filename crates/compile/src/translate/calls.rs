@@ -145,7 +145,6 @@ fn refusal(op: &Operator<'_>) -> String {
         | Operator::ResumeThrow { .. }
         | Operator::ResumeThrowRef { .. }
         | Operator::Switch { .. } => "stack switching",
-        _ if name.contains(".atomic.") => "shared-everything threads",
         _ => "garbage collection",
     };
     format!("`{name}` ({proposal}) does not run yet")

@@ -302,7 +302,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 let equal = self.emitter.numeric(Numeric::I64Eq, &[a, b]);
                 self.push(equal);
             }
-            O::RefI31 => self.ref_i31(),
+            O::RefI31 | O::RefI31Shared => self.ref_i31(),
             O::I31GetS => self.i31_get(Numeric::I32ShrS, offset),
             O::I31GetU => self.i31_get(Numeric::I32ShrU, offset),
             O::RefTestNonNull { hty } => self.ref_test(hty, false, offset),

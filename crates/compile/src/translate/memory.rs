@@ -4,10 +4,10 @@ use super::Translator;
 use crate::emitter::{Const, Emitter, Lanes};
 use crate::memory_ops::{Atomic, AtomicKind, Extend, Load, Store};
 use crate::ops::Numeric;
-use crate::plan::{BoundsCheck, MemoryAccess, MemoryPlan};
+use crate::plan::{BoundsCheck, BytesAccess, MemoryAccess, MemoryPlan};
 use selkie_module::builtins::Builtin;
-use selkie_module::{IndexType, MemoryIndex, TrapCode, ValType};
-use wasmparser::{MemArg, Operator};
+use selkie_module::{IndexType, MemoryIndex, TrapCode, TypeIndex, ValType};
+use wasmparser::{MemArg, MemArgTarget, Operator};
 
 /// Longest `memory.copy` or `memory.fill` that is emitted in place: eight vectors.
 const MAX_BYTES_IN_PLACE: u64 = 128;
@@ -24,9 +24,15 @@ impl<E: Emitter> Translator<'_, '_, E> {
     }
 
     /// The plan for an access. `None`: it always traps, and the trap has been emitted.
-    fn access(&mut self, memarg: &MemArg, width: u8, offset: u64) -> Option<MemoryAccess> {
+    fn access(
+        &mut self,
+        memory: u32,
+        memarg: &MemArg,
+        width: u8,
+        offset: u64,
+    ) -> Option<MemoryAccess> {
         self.mark(offset);
-        let access = self.memory_plan(memory_of(memarg)).access(memarg.offset, width);
+        let access = self.memory_plan(memory).access(memarg.offset, width);
         self.can_be_in_bounds(&access).then_some(access)
     }
 
@@ -42,16 +48,38 @@ impl<E: Emitter> Translator<'_, '_, E> {
 
     pub(super) fn load(&mut self, op: Load, memarg: &MemArg, offset: u64) {
         let index = self.pop();
-        let Some(access) = self.access(memarg, op.bytes, offset) else { return };
-        let value = self.emitter.load(op, &access, index);
+        let value = match memarg.target {
+            MemArgTarget::Memory(memory) => {
+                let access = self.access(memory, memarg, op.bytes, offset);
+                let Some(access) = access else { return };
+                self.emitter.load(op, &access, index)
+            }
+            MemArgTarget::Array(ty) => {
+                let array = self.pop();
+                self.mark(offset);
+                let access = BytesAccess::new(self.unit, TypeIndex(ty), memarg.offset, op.bytes);
+                self.emitter.load_bytes(op, &access, array, index)
+            }
+        };
         self.push(value);
     }
 
     pub(super) fn store(&mut self, op: Store, memarg: &MemArg, offset: u64) {
         let value = self.pop();
         let index = self.pop();
-        let Some(access) = self.access(memarg, op.bytes, offset) else { return };
-        self.emitter.store(op, &access, index, value);
+        match memarg.target {
+            MemArgTarget::Memory(memory) => {
+                let access = self.access(memory, memarg, op.bytes, offset);
+                let Some(access) = access else { return };
+                self.emitter.store(op, &access, index, value);
+            }
+            MemArgTarget::Array(ty) => {
+                let array = self.pop();
+                self.mark(offset);
+                let access = BytesAccess::new(self.unit, TypeIndex(ty), memarg.offset, op.bytes);
+                self.emitter.store_bytes(op, &access, array, index, value);
+            }
+        }
     }
 
     pub(super) fn atomic(&mut self, op: Atomic, memarg: &MemArg, offset: u64) {
@@ -63,7 +91,8 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let at = self.stack.len() - operands;
         let args = self.stack.split_off(at);
         let index = self.pop();
-        let Some(access) = self.access(memarg, op.bytes, offset) else { return };
+        let access = self.access(memory_of(memarg), memarg, op.bytes, offset);
+        let Some(access) = access else { return };
         if let Some(value) = self.emitter.atomic(op, &access, index, &args) {
             self.push(value);
         }
@@ -211,6 +240,8 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 self.wait(Builtin::memory_wait64, 8, &memarg, offset);
             }
             Operator::AtomicFence { .. } => self.emitter.fence(),
+            // A hint: a thread that waits for another has nothing to do.
+            Operator::Pause => {}
             _ => return false,
         }
         true
@@ -278,18 +309,20 @@ impl<E: Emitter> Translator<'_, '_, E> {
     fn notify(&mut self, memarg: &MemArg, offset: u64) {
         let count = self.pop();
         let index = self.pop();
-        let Some(access) = self.access(memarg, 4, offset) else { return };
+        let memory = memory_of(memarg);
+        let Some(access) = self.access(memory, memarg, 4, offset) else { return };
         let address = self.emitter.checked_address(&access, index);
-        let memory = self.imm(memory_of(memarg));
+        let memory = self.imm(memory);
         let woken = self.entry(Builtin::memory_notify, &[memory, address, count], offset);
         self.stack.extend(woken);
     }
 
     fn wait(&mut self, entry: Builtin, width: u8, memarg: &MemArg, offset: u64) {
         let [index, expected, timeout] = self.pop3();
-        let Some(access) = self.access(memarg, width, offset) else { return };
+        let memory = memory_of(memarg);
+        let Some(access) = self.access(memory, memarg, width, offset) else { return };
         let address = self.emitter.checked_address(&access, index);
-        let memory = self.imm(memory_of(memarg));
+        let memory = self.imm(memory);
         let outcome = self.entry(entry, &[memory, address, expected, timeout], offset);
         self.stack.extend(outcome);
     }
@@ -315,13 +348,11 @@ impl<E: Emitter> Translator<'_, '_, E> {
     }
 }
 
-/// The memory an access names. Accesses to arrays belong to a proposal that is never enabled.
+/// The memory that an atomic access names.
 fn memory_of(memarg: &MemArg) -> u32 {
     match memarg.target {
-        wasmparser::MemArgTarget::Memory(memory) => memory,
-        wasmparser::MemArgTarget::Array(_) => {
-            unreachable!("validation: multibyte array access is disabled")
-        }
+        MemArgTarget::Memory(memory) => memory,
+        MemArgTarget::Array(_) => unreachable!("validation: arrays are not accessed so"),
     }
 }
 

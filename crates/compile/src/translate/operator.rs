@@ -65,6 +65,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
             && !self.memory_operator(op, offset)
             && !self.table_operator(op, offset)
             && !self.heap_operator(op, offset)
+            && !self.shared_operator(op, offset)
         {
             match op {
                 Operator::Unreachable => {

@@ -12,7 +12,7 @@ macro_rules! casts {
                 use $crate::refs::GcRef;
                 let context = store.as_context();
                 let raw = context.inner().raw_of(self.root())?;
-                Ok(context.inner().ref_matches(raw, <$to as GcRef>::HEAP))
+                Ok(context.inner().is_a(raw, <$to as GcRef>::HEAP))
             }
 
             #[doc = concat!("The reference as one to a [`", stringify!($to), "`], if it is one. It is rooted where this one is.")]

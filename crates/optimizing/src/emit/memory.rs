@@ -5,7 +5,7 @@
 use super::CraneliftEmitter;
 use crate::abi::POINTER;
 use crate::sites::code;
-use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, condcodes::IntCC, types};
 use selkie_compile::memory_ops::{Extend, Load, Store};
 use selkie_compile::plan::{BoundsCheck, MemoryAccess, MemoryPlan};
 use selkie_module::layout::memory;
@@ -96,7 +96,7 @@ impl CraneliftEmitter<'_> {
         }
     }
 
-    fn split_offset(&mut self, start: Value, offset: u64) -> (Value, i32) {
+    pub(super) fn split_offset(&mut self, start: Value, offset: u64) -> (Value, i32) {
         match i32::try_from(offset) {
             Ok(offset) => (start, offset),
             Err(_) => (self.add_offset(start, offset), 0),
@@ -123,7 +123,16 @@ impl CraneliftEmitter<'_> {
 
     pub(super) fn load_memory(&mut self, op: Load, access: &MemoryAccess, index: Value) -> Value {
         let (at, offset) = self.address(access, index);
-        let flags = self.regions.memory;
+        self.load_at(op, self.regions.memory, at, offset)
+    }
+
+    pub(super) fn load_at(
+        &mut self,
+        op: Load,
+        flags: MemFlagsData,
+        at: Value,
+        offset: i32,
+    ) -> Value {
         let ty = crate::abi::value_type(op.ty);
         let ins = self.ins();
         match (op.bytes, op.extend) {
@@ -145,7 +154,17 @@ impl CraneliftEmitter<'_> {
         value: Value,
     ) {
         let (at, offset) = self.address(access, index);
-        let flags = self.regions.memory;
+        self.store_at(op, self.regions.memory, at, offset, value);
+    }
+
+    pub(super) fn store_at(
+        &mut self,
+        op: Store,
+        flags: MemFlagsData,
+        at: Value,
+        offset: i32,
+        value: Value,
+    ) {
         let ins = self.ins();
         match (op.ty, op.bytes) {
             (ValType::I32 | ValType::I64, 1) => ins.istore8(flags, value, at, offset),
