@@ -149,6 +149,15 @@ fn owned_references_go_to_other_threads_with_their_store() {
 }
 
 #[test]
+fn values_are_as_small_as_their_largest_number_allows() {
+    fn travels<T: Copy + Send + Sync + 'static>() -> usize {
+        size_of::<T>()
+    }
+    assert_eq!(travels::<Val>(), 32);
+    assert_eq!(travels::<Option<Rooted<AnyRef>>>(), 24);
+}
+
+#[test]
 fn a_million_references_in_scopes_take_the_room_of_one() {
     let mut store = Store::new(&Engine::default(), ());
     let mut before = None;

@@ -14,6 +14,17 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Whether a type may have subtypes.
+///
+/// ```
+/// use selkie_engine::{Engine, Finality, FuncType};
+/// let engine = Engine::default();
+/// let open = FuncType::with_finality_and_supertype(&engine, Finality::NonFinal, None, [], [])?;
+/// let below = FuncType::with_finality_and_supertype(&engine, Finality::Final, Some(&open), [], [])?;
+/// assert!(below.matches(&open));
+/// let below = Some(&below);
+/// assert!(FuncType::with_finality_and_supertype(&engine, Finality::Final, below, [], []).is_err());
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Finality {
     /// It may not.
@@ -231,6 +242,20 @@ defined_types! {
     ArrayType;
 
     /// The type of a continuation.
+    ///
+    /// ```
+    /// use selkie_engine::{Config, Engine, ExternType, HeapType, Module};
+    /// let mut config = Config::new();
+    /// config.wasm_stack_switching(true);
+    /// let module = Module::new(&Engine::new(&config)?, r#"(module
+    ///     (type $f (func (param i32)))
+    ///     (type $c (cont $f))
+    ///     (global (export "c") (ref null $c) (ref.null $c)))"#)?;
+    /// let Some(ExternType::Global(ty)) = module.get_export("c") else { panic!() };
+    /// let HeapType::ConcreteCont(ty) = &ty.content.as_ref().expect("a reference").heap else { panic!() };
+    /// assert_eq!(ty.func_type().to_string(), "(i32) -> ()");
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
     ContType;
 }
 
