@@ -70,6 +70,7 @@ const OBJECTS: &[&str] = &[
     "global",
     "i31",
     "instance",
+    "js_strings",
     "ref_",
     "return_call_ref",
     "struct",

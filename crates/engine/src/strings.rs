@@ -79,6 +79,7 @@ impl JsString {
     /// # Errors
     /// It is too long, or the store's limit or the system has no room: an error of
     /// [`ErrorKind::Limit`](crate::ErrorKind::Limit).
+    #[allow(clippy::new_ret_no_self)] // strings live behind references
     pub fn new(mut store: impl AsContextMut, text: &str) -> Result<Rooted<ExternRef>> {
         let mut context = store.as_context_mut();
         let inner = context.inner();

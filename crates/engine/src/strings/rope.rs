@@ -57,6 +57,15 @@ pub(super) enum Join {
 }
 
 impl Form {
+    fn rope(left: Form, right: Form, charge: Charge) -> Form {
+        Form::Rope(Arc::new(Rope {
+            len: (left.len() + right.len()) as u32,
+            is_wide: left.is_wide() || right.is_wide(),
+            state: Mutex::new(State::Halves(left, right)),
+            _charge: charge,
+        }))
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Form::Flat(text) => text.len(),
@@ -120,15 +129,6 @@ impl Form {
 }
 
 impl Rope {
-    fn new(left: Form, right: Form, charge: Charge) -> Form {
-        Form::Rope(Arc::new(Rope {
-            len: (left.len() + right.len()) as u32,
-            is_wide: left.is_wide() || right.is_wide(),
-            state: Mutex::new(State::Halves(left, right)),
-            _charge: charge,
-        }))
-    }
-
     fn state(&self) -> State {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -222,13 +222,13 @@ impl Join {
             Join::Copy(first, second) => Form::Flat(joined(&first, &second, charge)?),
             Join::Append(left, last, second) => {
                 let rope = charge.split(ROPE_BYTES);
-                Rope::new(left, Form::Flat(joined(&last, &second, charge)?), rope)
+                Form::rope(left, Form::Flat(joined(&last, &second, charge)?), rope)
             }
             Join::Prepend(first, next, right) => {
                 let rope = charge.split(ROPE_BYTES);
-                Rope::new(Form::Flat(joined(&first, &next, charge)?), right, rope)
+                Form::rope(Form::Flat(joined(&first, &next, charge)?), right, rope)
             }
-            Join::Halves(first, second) => Rope::new(first, second, charge),
+            Join::Halves(first, second) => Form::rope(first, second, charge),
         })
     }
 }

@@ -13,19 +13,12 @@ pub(super) enum Units<'a> {
     Wide(&'a [u16]),
 }
 
-/// Evaluates the same expression for either form.
-macro_rules! either {
-    ($units:expr, $slice:ident => $value:expr) => {
-        match $units {
-            Units::Latin1($slice) => $value,
-            Units::Wide($slice) => $value,
-        }
-    };
-}
-
 impl<'a> Units<'a> {
     pub(super) fn len(self) -> usize {
-        either!(self, units => units.len())
+        match self {
+            Units::Latin1(units) => units.len(),
+            Units::Wide(units) => units.len(),
+        }
     }
 
     pub(super) fn is_wide(self) -> bool {
@@ -35,7 +28,10 @@ impl<'a> Units<'a> {
     /// A unit, if there is one at that place.
     #[inline]
     pub(super) fn get(self, at: usize) -> Option<u16> {
-        either!(self, units => units.get(at).map(|unit| u16::from(*unit)))
+        match self {
+            Units::Latin1(units) => units.get(at).copied().map(u16::from),
+            Units::Wide(units) => units.get(at).copied(),
+        }
     }
 
     /// The units of a range; none where it does not lie inside.
