@@ -217,7 +217,7 @@ fn with_true_opcodes(bytes: &[u8]) -> wasmparser::Result<Vec<u8>> {
     let mut code = CodeSection::new();
     for payload in Parser::new(0).parse_all(bytes) {
         match payload? {
-            Payload::CodeSectionStart { count, .. } if count == 0 => {
+            Payload::CodeSectionStart { count: 0, .. } => {
                 module.section(&code);
             }
             Payload::CodeSectionStart { .. } => {}

@@ -149,7 +149,7 @@ impl Model<'_> {
         let Value::Object(object) = locals[from] else { return };
         match &self.objects[object] {
             Object::Node { any, next, .. } => {
-                locals[to] = if place % 2 == 0 { *any } else { *next };
+                locals[to] = if place.is_multiple_of(2) { *any } else { *next };
             }
             Object::Refs(refs) if !refs.is_empty() => locals[to] = refs[place % refs.len()],
             Object::Bytes(bytes) if !bytes.is_empty() => {
