@@ -101,7 +101,7 @@ pub struct Features {
 
 const _: () = assert!(Feature::ALL.len() <= 64);
 
-/// What is always on.
+/// What is on unless a proposal that includes it is off.
 const BASE: WasmFeatures = WasmFeatures::FLOATS
     .union(WasmFeatures::GC_TYPES)
     .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
@@ -138,8 +138,11 @@ impl Features {
 
     /// For wasmparser.
     pub fn bits(&self) -> WasmFeatures {
-        let on = Feature::ALL.iter().filter(|feature| self.has(**feature));
-        on.fold(BASE, |bits, feature| bits | feature.validation())
+        // What is off also turns off its parts that the validator has switches of their own for.
+        Feature::ALL.iter().fold(BASE, |bits, feature| match self.has(*feature) {
+            true => bits | feature.validation(),
+            false => bits - feature.validation(),
+        })
     }
 }
 

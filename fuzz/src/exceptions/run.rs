@@ -126,7 +126,11 @@ fn host_call(
     let instance = caller.instance().ok_or_else(|| Error::msg("nobody called"))?;
     let func = instance.get_typed_func::<u32, u32>(&mut caller, &format!("f{function}"))?;
     let done = func.call(&mut caller, argument);
-    if argument.is_multiple_of(2) { done.map_err(|error| error.context("calling back")) } else { done }
+    if argument.is_multiple_of(2) {
+        done.map_err(|error| error.context("calling back"))
+    } else {
+        done
+    }
 }
 
 fn host_throw(mut caller: Caller<'_, Option<Host>>, tag: u32, value: u32) -> selkie::Result<()> {
