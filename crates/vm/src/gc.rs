@@ -217,9 +217,9 @@ impl Heap {
         bytes: u64,
         roots: &mut dyn Roots,
     ) -> TrapResult<u32> {
-        let align = u64::from(ALIGN_BYTES);
-        let size = u32::try_from(bytes.max(1).next_multiple_of(align))
-            .map_err(|_| TrapCode::AllocationTooLarge)?;
+        let size = bytes.max(1).checked_next_multiple_of(ALIGN_BYTES.into());
+        let size = size.and_then(|size| u32::try_from(size).ok());
+        let size = size.ok_or(TrapCode::AllocationTooLarge)?;
         if self.is_stressed {
             self.collect_for_stress(window, roots);
         }
@@ -241,8 +241,19 @@ impl Heap {
         }
     }
 
-    /// Collects.
+    /// Collects. A heap that has nothing stays as it is.
     pub fn collect(&mut self, kind: Collection, window: &mut VMAllocation, roots: &mut dyn Roots) {
+        if self.spaces.committed_bytes() > 0 {
+            self.collect_and_open(kind, window, roots);
+        }
+    }
+
+    fn collect_and_open(
+        &mut self,
+        kind: Collection,
+        window: &mut VMAllocation,
+        roots: &mut dyn Roots,
+    ) {
         self.run(kind, window, roots);
         if !self.open_nursery(window, 0) && kind == Collection::Minor {
             self.run(Collection::Full, window, roots);
@@ -330,7 +341,7 @@ impl Heap {
             true => Collection::Full,
             false => Collection::Minor,
         };
-        self.collect(kind, window, roots);
+        self.collect_and_open(kind, window, roots);
     }
 
     fn collect_for_stress(&mut self, window: &mut VMAllocation, roots: &mut dyn Roots) {
@@ -339,7 +350,7 @@ impl Heap {
             0 => Collection::Full,
             _ => Collection::Minor,
         };
-        self.collect(kind, window, roots);
+        self.collect_and_open(kind, window, roots);
     }
 
     /// Room in the old space, for what is too large for the nursery. All its cards are dirty, as
@@ -514,16 +525,15 @@ impl Heap {
 
     fn run_full(&mut self, used: &[Range<u32>; 3], roots: &mut dyn Roots) {
         let (objects, tables) = (self.objects(), self.spaces.tables());
-        let slider = Slider { objects, tables };
         // SAFETY: the invariants of the heap; everything used is open, and so are its tables.
-        let top = unsafe {
+        let slider = unsafe {
             for Range { start, end } in used.iter().cloned() {
                 tables.clean_range(start, end - start);
                 let blocks = (end - start).div_ceil(spaces::CARD_BYTES) as usize;
                 tables.marks.add((start >> CARD_SHIFT) as usize).write_bytes(0, blocks);
             }
             Marker::new(objects, tables, self.mark_stack_entries).run(roots, used);
-            slider.plan(used)
+            Slider::plan(objects, tables, used)
         };
         // SAFETY: the plan is made; roots show what has been marked.
         roots.visit(&mut |slots| unsafe { slider.root_slots(slots) });
@@ -549,7 +559,7 @@ impl Heap {
             // SAFETY: in the order of the plan; the old space has room for all that is young.
             unsafe { slider.move_space(space) };
         }
-        self.after_full(top);
+        self.after_full(slider.top());
     }
 
     /// Everything lives below `top` now.

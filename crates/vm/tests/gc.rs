@@ -2,7 +2,17 @@
 //! hold.
 #![allow(clippy::unwrap_used, reason = "the functions around the tests are tests, too")]
 
+#[path = "gc/cards.rs"]
+mod cards;
+#[path = "gc/limits.rs"]
+mod limits;
 #[path = "gc/model.rs"]
 mod model;
+#[path = "gc/outside.rs"]
+mod outside;
+#[path = "gc/shapes.rs"]
+mod shapes;
+#[path = "gc/speed.rs"]
+mod speed;
 #[path = "gc/world.rs"]
 mod world;

@@ -37,6 +37,19 @@ impl Objects {
         self.base.wrapping_add(at as usize)
     }
 
+    /// Asks for the memory at `at`, which will be needed soon.
+    #[inline(always)]
+    pub(super) fn prefetch(self, at: u32) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: prefetching never faults, and every processor of the architecture can do it.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(self.address(at).cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = at;
+    }
+
     /// # Safety
     /// `at` is a multiple of 4, and four bytes from there on are open.
     #[inline(always)]

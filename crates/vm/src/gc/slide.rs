@@ -4,7 +4,8 @@
 //! A block is 512 bytes, for which there is one word of mark bits. The table of blocks says where
 //! the first live byte of each goes, so an object goes there plus what lives before it in its block:
 //! one load, one count of bits. No object has to be looked at to know where it goes, so references
-//! are rewritten and objects moved in a single pass.
+//! are rewritten and objects moved in a single pass. What lies before the first gap stays where it
+//! is: in a heap that has been slid before that is most of it, and costs next to nothing.
 
 use std::ops::Range;
 
@@ -17,17 +18,46 @@ use super::spaces::{CARD_BYTES, Tables};
 /// Sliding under way.
 #[derive(Clone, Copy)]
 pub(super) struct Slider {
-    pub(super) objects: Objects,
-    pub(super) tables: Tables,
+    objects: Objects,
+    tables: Tables,
+    /// Behind the last object that stays where it is; below are live objects without a gap.
+    gap: u32,
+    /// Behind the last object when all have moved.
+    top: u32,
 }
 
 impl Slider {
-    /// Decides where everything goes; answers the new top of the old space.
+    /// Decides where everything goes.
     ///
     /// # Safety
     /// `spaces` are the parts of the heap that hold objects, the old space first, and their live
     /// objects are marked.
-    pub(super) unsafe fn plan(self, spaces: &[Range<u32>]) -> u32 {
+    pub(super) unsafe fn plan(objects: Objects, tables: Tables, spaces: &[Range<u32>]) -> Slider {
+        let mut slider = Slider { objects, tables, gap: OLD_START, top: OLD_START };
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("popcnt") {
+            // SAFETY: by contract, and the processor has the instruction.
+            unsafe { slider.plan_with_popcnt(spaces) };
+            return slider;
+        }
+        // SAFETY: by contract.
+        unsafe { slider.plan_anywhere(spaces) };
+        slider
+    }
+
+    /// # Safety
+    /// As for [`Slider::plan`].
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "popcnt")]
+    unsafe fn plan_with_popcnt(&mut self, spaces: &[Range<u32>]) {
+        // SAFETY: by contract.
+        unsafe { self.plan_anywhere(spaces) };
+    }
+
+    /// # Safety
+    /// As for [`Slider::plan`].
+    #[inline(always)]
+    unsafe fn plan_anywhere(&mut self, spaces: &[Range<u32>]) {
         let mut target = OLD_START;
         for space in spaces {
             for block in card_of(space.start)..card_of(space.end + (CARD_BYTES - 1)) {
@@ -35,11 +65,19 @@ impl Slider {
                 unsafe {
                     self.tables.blocks.add(block as usize).write(target);
                     let live = self.tables.marks.add(block as usize).read();
+                    if self.gap == block << CARD_SHIFT {
+                        self.gap += live.trailing_ones() * ALIGN_BYTES;
+                    }
                     target += live.count_ones() * ALIGN_BYTES;
                 }
             }
         }
-        target
+        self.top = target;
+    }
+
+    /// Behind the last object when all have moved.
+    pub(super) fn top(self) -> u32 {
+        self.top
     }
 
     /// Whether the object at `at` is marked.
@@ -58,6 +96,9 @@ impl Slider {
     /// It is marked, and the plan is made.
     #[inline(always)]
     pub(super) unsafe fn target(self, at: u32) -> u32 {
+        if at.wrapping_sub(OLD_START) < self.gap - OLD_START {
+            return at;
+        }
         let block = card_of(at) as usize;
         let before = (1 << ((at / ALIGN_BYTES) % u64::BITS)) - 1;
         // SAFETY: the tables are open where regions are.
@@ -84,8 +125,30 @@ impl Slider {
     /// Rewrites the references in all live objects of a space and moves them.
     ///
     /// # Safety
-    /// As for [`Slider::plan`], which has been done; spaces are moved in its order.
+    /// It is one of those the plan was made for, and those before it have been moved.
     pub(super) unsafe fn move_space(self, space: &Range<u32>) {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("popcnt") {
+            // SAFETY: by contract, and the processor has the instruction.
+            return unsafe { self.move_space_with_popcnt(space) };
+        }
+        // SAFETY: by contract.
+        unsafe { self.move_space_anywhere(space) };
+    }
+
+    /// # Safety
+    /// As for [`Slider::move_space`].
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "popcnt")]
+    unsafe fn move_space_with_popcnt(self, space: &Range<u32>) {
+        // SAFETY: by contract.
+        unsafe { self.move_space_anywhere(space) };
+    }
+
+    /// # Safety
+    /// As for [`Slider::move_space`].
+    #[inline(always)]
+    unsafe fn move_space_anywhere(self, space: &Range<u32>) {
         let mut run = Run::default();
         let end = card_of(space.end + (CARD_BYTES - 1));
         let mut at = space.start;
@@ -97,7 +160,9 @@ impl Slider {
                     run = Run { start: next, end: next, target: self.target(next) };
                 }
                 let bytes = self.rewrite(next);
-                self.tables.record_start(run.target + (next - run.start), bytes);
+                if run.target != run.start {
+                    self.tables.record_start(run.target + (next - run.start), bytes);
+                }
                 at = next + bytes;
                 run.end = at;
             }

@@ -29,7 +29,6 @@ pub(crate) const CONT: TypeId = TypeId(8);
 pub(crate) const WIDE: TypeId = TypeId(9);
 pub(crate) const WIDE_REFS: u32 = 400;
 /// A struct with nothing in it.
-#[allow(dead_code)]
 pub(crate) const EMPTY: TypeId = TypeId(10);
 
 fn types() -> Arc<TypeTable> {
@@ -102,7 +101,6 @@ pub(crate) fn config(limit_bytes: u64) -> HeapConfig {
     HeapConfig { limit_bytes, initial_nursery_bytes: 64 << 10, ..HeapConfig::default() }
 }
 
-#[allow(dead_code)]
 impl World {
     pub(crate) fn new(config: &HeapConfig) -> World {
         let heap = Heap::new(types(), config).unwrap();
@@ -113,7 +111,7 @@ impl World {
         World::new(&config(limit_bytes))
     }
 
-    /// An object as machine code makes it: bumped where there is room, otherwise from the heap, and
+    /// An object as machine code makes it: bumped where it is small and there is room, otherwise from the heap, and
     /// written without barriers. All fields are zero.
     pub(crate) fn make(
         &mut self,
@@ -122,7 +120,7 @@ impl World {
         second_word: u32,
     ) -> Result<u32, TrapCode> {
         let end = self.window.bump + u64::from(bytes);
-        let at = if end <= self.window.limit {
+        let at = if bytes <= 2048 && end <= self.window.limit {
             let at = self.window.bump as u32;
             self.window.bump = end;
             at
@@ -159,6 +157,47 @@ impl World {
     pub(crate) fn cont(&mut self, place: u32) -> u32 {
         let World { heap, window, owner } = self;
         heap.alloc_handle(window, CONT, place, owner).unwrap()
+    }
+
+    /// A pair, made without checks, as fast as machine code would.
+    #[inline]
+    pub(crate) fn quick_pair(&mut self, car: u32, cdr: u32) -> u32 {
+        let at = self.quick_room();
+        // SAFETY: the heap promises 16 bytes for us.
+        unsafe {
+            let words = self.address(at).cast::<[u32; 4]>();
+            words.write([PAIR.0, car, cdr, 0]);
+        }
+        at
+    }
+
+    /// A pair in front of the list in the first root.
+    pub(crate) fn quick_pair_with_root(&mut self) {
+        let at = self.quick_room();
+        let cdr = self.owner.slots[0] as u32;
+        // SAFETY: the heap promises 16 bytes for us.
+        unsafe { self.address(at).cast::<[u32; 4]>().write([PAIR.0, 3, cdr, 0]) };
+        self.owner.slots[0] = at.into();
+    }
+
+    /// A pair of two roots.
+    pub(crate) fn quick_pair_of(&mut self, car: usize, cdr: usize) -> u32 {
+        let at = self.quick_room();
+        let fields = [PAIR.0, self.root(car), self.root(cdr), 0];
+        // SAFETY: the heap promises 16 bytes for us.
+        unsafe { self.address(at).cast::<[u32; 4]>().write(fields) };
+        at
+    }
+
+    #[inline]
+    fn quick_room(&mut self) -> u32 {
+        let end = self.window.bump + 16;
+        if end <= self.window.limit {
+            let at = self.window.bump as u32;
+            self.window.bump = end;
+            return at;
+        }
+        self.heap.alloc(&mut self.window, 16, &mut self.owner).unwrap()
     }
 
     fn address(&self, at: u32) -> *mut u8 {
