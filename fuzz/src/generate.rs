@@ -112,6 +112,20 @@ fn deterministic(numbers: &mut Numbers) -> Config {
     }
 }
 
+/// A module that can be run, which may never end and never traps of itself: with exceptions and
+/// objects, and with what is done to many bytes and elements.
+pub fn endless_module(numbers: &mut Numbers) -> Option<Vec<u8>> {
+    let size = 200 + numbers.below(4000);
+    let bytes = numbers.bytes(size);
+    let config = Config {
+        exceptions_enabled: true,
+        gc_enabled: true,
+        disallow_traps: numbers.below(4) != 0,
+        ..deterministic(numbers)
+    };
+    Some(Module::new(config, &mut Unstructured::new(&bytes)).ok()?.to_bytes())
+}
+
 /// A module of any shape, with everything that can be generated, not meant to be run.
 pub fn any_module(numbers: &mut Numbers) -> Option<Vec<u8>> {
     let size = 100 + numbers.below(4000);

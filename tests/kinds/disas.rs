@@ -79,6 +79,7 @@ fn tuning(source: &str) -> Result<Tuning, String> {
             "guard-pages" => tuning.guard_pages = on,
             "spectre-checks" => tuning.spectre_checks = on,
             "inlining" => tuning.inlining = on,
+            "consume-fuel" => tuning.consume_fuel = on,
             "canonical-nans" => tuning.canonical_nans = on,
             "relaxed-simd-deterministic" => tuning.relaxed_simd_deterministic = on,
             "memory-guard" => {

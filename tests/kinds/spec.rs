@@ -62,6 +62,29 @@ const CALLS: &[&str] = &[
     "unwind",
 ];
 
+/// Scripts about the ways of control, along which fuel is counted, and about much at once.
+const FLOW: &[&str] = &[
+    "array_",
+    "br",
+    "bulk",
+    "call",
+    "catch",
+    "if",
+    "inlined",
+    "labels",
+    "loop",
+    "memory_copy",
+    "memory_fill",
+    "memory_init",
+    "return",
+    "start",
+    "switch",
+    "table_",
+    "throw",
+    "try_",
+    "unwind",
+];
+
 /// Scripts about references to objects, for which the collector is made to work hard.
 const OBJECTS: &[&str] = &[
     "array",
@@ -114,6 +137,13 @@ const VARIATIONS: &[Variation] = &[
         scripts: CALLS,
         configure: |config| {
             config.inlining(false);
+        },
+    },
+    Variation {
+        name: "fuel=counted",
+        scripts: FLOW,
+        configure: |config| {
+            config.consume_fuel(true);
         },
     },
     Variation {

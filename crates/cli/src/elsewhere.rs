@@ -11,7 +11,6 @@ const CHOICES: &[(char, &str, &str)] = &[
     ('W', "nan-canonicalization", "here it is `canonical-nans`"),
     ('W', "unknown-imports-default", "the nearest is `unknown-imports-trap`"),
     ('W', "component-model", "components do not run here yet"),
-    ('W', "fuel", UNLIMITED),
     ('W', "timeout", UNLIMITED),
     ('W', "epoch", UNLIMITED),
     ('W', "epoch-interruption", UNLIMITED),
@@ -45,7 +44,7 @@ const SOCKETS: &str = "sockets are granted one by one, with `tcp-listen=ADDRESS:
 const OPTIONS: &[(&str, &str)] = &[
     ("--mapdir", "directories are granted with --dir HOST::GUEST"),
     ("--preload", "modules cannot be linked at the start; link them into one before"),
-    ("--fuel", UNLIMITED),
+    ("--fuel", "here it is -W fuel=NUMBER"),
     ("--timeout", UNLIMITED),
     ("--wasm-timeout", UNLIMITED),
     ("--disable-cache", "here it is --no-cache"),

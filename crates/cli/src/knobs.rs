@@ -88,6 +88,8 @@ const WASM: &[Choice] = choices! {
         |s, n| s.limits.table_elements = n;
     "max-gc-heap", Size, false, "size that the collected heap may have (default: 4G)",
         |s, n| s.limits.gc_heap_bytes = n;
+    "fuel", Count, false, "units of fuel the program may use: about one for each instruction (default: any number)",
+        |s, n| { s.config.consume_fuel(true); s.fuel = Some(n); };
     "gc-stress", Switch, false, "collect at every allocation, to find references that were forgotten",
         |s, on| { s.config.gc_stress(on); };
 };

@@ -84,6 +84,9 @@ fn remedy(error: &selkie::Error) -> Option<&'static str> {
     if error.trap() == Some(Trap::StackOverflow) {
         return Some("-W max-stack=SIZE gives it another size");
     }
+    if error.trap() == Some(Trap::OutOfFuel) {
+        return Some("-W fuel=NUMBER gives another amount");
+    }
     Some(match (error.downcast_ref(), error.downcast_ref()) {
         (Some(LimitExceeded::Memory { .. }), _) => "-W max-memory=SIZE moves it",
         (Some(LimitExceeded::Table { .. }), _) => "-W max-table=NUMBER moves it",

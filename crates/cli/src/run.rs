@@ -120,6 +120,9 @@ impl Program<'_> {
         // The process ends with the program: giving back what it holds would be wasted time.
         let mut store = ManuallyDrop::new(store);
         store.set_limits(self.settings.limits);
+        if let Some(units) = self.settings.fuel {
+            store.set_fuel(units).map_err(|error| self.failed(&error))?;
+        }
         let outcome = self.start(&linker, &mut store, invoke, args)?;
         match outcome {
             Ok(()) => Ok(0),

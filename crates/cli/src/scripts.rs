@@ -25,6 +25,10 @@ impl Wast {
         let settings = self.making.settings()?;
         let runner =
             WastRunner::new(&settings.config).map_err(|error| Failure::engine(&error, ""))?;
+        let runner = match settings.fuel {
+            Some(units) => runner.with_fuel(units),
+            None => runner,
+        };
         let mut status = 0;
         for file in &self.files {
             if let Err(failure) = script(&runner, file) {

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) limits: StoreLimits,
+    /// What a program may use; `None` where the engine does not count.
+    pub(crate) fuel: Option<u64>,
     /// Whether functions that nobody provides trap when they are called.
     pub(crate) unknown_imports_trap: bool,
     /// Instead of the usual module for constants that are strings.
@@ -53,6 +55,7 @@ impl Default for Settings {
         Settings {
             config: Config::new(),
             limits: StoreLimits::default(),
+            fuel: None,
             unknown_imports_trap: false,
             string_constants: None,
             allow_precompiled: false,

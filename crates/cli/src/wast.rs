@@ -34,6 +34,7 @@ use wast::parser::{ParseBuffer, parse};
 #[derive(Debug)]
 pub struct WastRunner {
     engine: Engine,
+    fuel: u64,
 }
 
 /// What a script that passed did.
@@ -72,7 +73,14 @@ impl WastRunner {
     /// # Errors
     /// As [`Engine::new`].
     pub fn new(config: &Config) -> selkie::Result<WastRunner> {
-        Ok(WastRunner { engine: Engine::new(config)? })
+        Ok(WastRunner { engine: Engine::new(config)?, fuel: u64::MAX })
+    }
+
+    /// Fuel that each store of a script has, where the configuration counts it. Default: more
+    /// than any script uses.
+    #[must_use]
+    pub fn with_fuel(self, units: u64) -> WastRunner {
+        WastRunner { fuel: units, ..self }
     }
 
     /// Runs a script; `name` is for messages only.
@@ -92,7 +100,8 @@ impl WastRunner {
         let script = parse::<Wast<'_>>(&buffer).map_err(located)?;
         let failed = |(line, message)| WastError { file: name.to_string(), line, message };
         std::thread::scope(|scope| {
-            let agent = Agent::new(&self.engine, text, scope).map_err(|message| (1, message))?;
+            let agent =
+                Agent::new(&self.engine, self.fuel, text, scope).map_err(|message| (1, message))?;
             agent.run(script.directives)
         })
         .map_err(failed)

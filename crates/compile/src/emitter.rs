@@ -13,6 +13,7 @@ use crate::plan::{
     TableAccess, TagAccess,
 };
 use selkie_module::builtins::Builtin;
+use selkie_module::fuel::Bulk;
 use selkie_module::heap::Slot;
 use selkie_module::{
     DefinedFuncIndex, FuncRefIndex, FuncType, IndexType, TrapCode, TypeIndex, ValType,
@@ -305,6 +306,14 @@ pub trait Emitter {
         to: Self::Label,
         args: &[Self::Value],
     );
+
+    /// Takes units from the store's fuel. Where there are not enough, that is found out later.
+    fn consume_fuel(&mut self, units: u64);
+    /// Takes units for an index's worth of bytes or elements, as [`Bulk::units`] says, and traps
+    /// when there are not enough. The index is used again.
+    fn consume_bulk_fuel(&mut self, bulk: Bulk, count: Self::Value);
+    /// Traps when more fuel was taken than there was.
+    fn check_fuel(&mut self);
 
     /// An index as i64, zero-extended where it is narrower.
     fn widen(&mut self, value: Self::Value, index: IndexType) -> Self::Value;

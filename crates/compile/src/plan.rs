@@ -4,6 +4,7 @@
 //! emitter that carries out its answer literally cannot reach outside a linear memory.
 
 mod access;
+pub mod fuel;
 mod memory;
 mod object;
 

@@ -9,6 +9,7 @@ use crate::plan::{
     GlobalAccess, MemoryAccess, MemoryPlan, NullCheck, Place, TableAccess, TagAccess,
 };
 use selkie_module::builtins::Builtin;
+use selkie_module::fuel::Bulk;
 use selkie_module::heap::Slot;
 use selkie_module::{
     DefinedFuncIndex, FuncRefIndex, FuncType, IndexType, TrapCode, TypeIndex, ValType,
@@ -476,6 +477,18 @@ impl Emitter for TextEmitter {
         let (plan, described, args) = (cast(plan), described(plan, descriptor), list(args));
         let (value, to) = (value.0, to.0);
         self.line(format_args!("{word} v{value} is {plan}{described} jump L{to} ({args})"));
+    }
+
+    fn consume_fuel(&mut self, units: u64) {
+        self.line(format_args!("fuel {units}"));
+    }
+
+    fn consume_bulk_fuel(&mut self, bulk: Bulk, count: Value) {
+        self.line(format_args!("fuel for v{} {bulk:?}, trap if there is none", count.0));
+    }
+
+    fn check_fuel(&mut self) {
+        self.line(format_args!("trap if there is no fuel"));
     }
 
     fn widen(&mut self, value: Value, index: IndexType) -> Value {

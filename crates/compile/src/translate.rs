@@ -9,6 +9,7 @@ mod calls;
 mod control;
 mod descriptors;
 mod exceptions;
+mod fuel;
 mod heap;
 mod legacy;
 mod memory;
@@ -50,6 +51,8 @@ pub struct Translator<'u, 'a, E: Emitter> {
     looked_into: Option<wasmparser::RefType>,
     /// What the last operator pushed, if it was an integer constant.
     constant_on_top: Option<u64>,
+    /// Fuel of operators that were walked and not told to the emitter yet.
+    outstanding_fuel: u64,
     /// Values that labels carry, all labels together.
     carried_values: usize,
     /// Values in transit: arguments, results.
@@ -89,6 +92,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             in_place_bytes: 0,
             looked_into: None,
             constant_on_top: None,
+            outstanding_fuel: 0,
             carried_values: 0,
             scratch: Vec::new(),
         }
@@ -113,9 +117,11 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
         self.push_body(source, ty, &params);
         params.clear();
         self.scratch = params;
+        self.check_fuel(range.start);
         self.walk(source, scratch)?;
         let results = std::mem::take(&mut self.stack);
         if self.reachable {
+            self.settle_fuel();
             self.emitter.ret(&results);
         }
         Ok(self.positions)
@@ -182,6 +188,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
                 }
             });
             validator.op(offset, &op).map_err(invalid)?;
+            self.count_fuel(&op);
             self.operator(&op, offset, scratch)?;
         }
         operators.finish().map_err(invalid)

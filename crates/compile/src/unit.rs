@@ -24,6 +24,8 @@ pub struct Tuning {
     pub relaxed_simd_deterministic: bool,
     /// Whether small functions are inlined.
     pub inlining: bool,
+    /// Whether code counts what it does in fuel.
+    pub consume_fuel: bool,
 }
 
 impl Default for Tuning {
@@ -36,6 +38,7 @@ impl Default for Tuning {
             canonical_nans: false,
             relaxed_simd_deterministic: false,
             inlining: true,
+            consume_fuel: false,
         }
     }
 }

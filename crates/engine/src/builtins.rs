@@ -260,9 +260,11 @@ pub(crate) fn is_subtype(
 }
 
 pub(crate) fn throw(
-    _: &mut StoreInner,
+    store: &mut StoreInner,
     _: InstanceId,
     exception: u64,
 ) -> std::result::Result<(), Stop> {
+    // The host may be who catches, and hears of nothing that was not paid for.
+    store.check_fuel()?;
     Err(Stop::Throw(exception))
 }

@@ -102,6 +102,13 @@ impl Config {
         self
     }
 
+    /// Whether code counts what it does, so that a store's fuel limits it; see
+    /// [`Store::set_fuel`](crate::Store::set_fuel). Default off; it costs speed.
+    pub fn consume_fuel(&mut self, on: bool) -> &mut Config {
+        self.tuning.consume_fuel = on;
+        self
+    }
+
     /// Whether guard pages may replace bounds checks. Default on; without them each memory takes
     /// little address space and each access a check.
     pub fn guard_pages(&mut self, on: bool) -> &mut Config {

@@ -6,6 +6,7 @@
 use crate::heap::Held;
 use crate::raw;
 use crate::store::{InstanceId, StoreInner};
+use selkie_module::fuel::Bulk;
 use selkie_module::heap::I31_TAG;
 use selkie_module::{ConstExpr, ConstOp, TrapCode, TypeIndex};
 
@@ -88,10 +89,13 @@ fn object(store: &mut StoreInner, id: InstanceId, op: ConstOp) -> Result<u64, Tr
     let module = store.instance(id).module.clone();
     let canonical = |ty: TypeIndex| module.type_ids[ty.index()];
     let layout = |ty| module.info.object_layout(ty);
+    let pay =
+        |store: &mut StoreInner, elements: u64| store.consume_fuel(Bulk::Elements.units(elements));
     match op {
         ConstOp::StructNew(ty) => store.struct_of_held(canonical(ty), &layout(ty)),
         ConstOp::StructNewDefault(ty) => {
             let layout = layout(ty);
+            pay(store, layout.fields.len() as u64)?;
             store.held.extend(layout.fields.iter().map(|_| Held::default()));
             store.struct_of_held(canonical(ty), &layout)
         }
@@ -102,20 +106,26 @@ fn object(store: &mut StoreInner, id: InstanceId, op: ConstOp) -> Result<u64, Tr
         ConstOp::StructNewDefaultDesc(ty) => {
             not_null(store.held.last())?;
             let (layout, descriptor) = (layout(ty), pop(store));
+            pay(store, layout.fields.len() as u64)?;
             store.held.extend(layout.fields.iter().map(|_| Held::default()));
             store.held.push(descriptor);
             store.struct_of_held(canonical(ty), &layout)
         }
         ConstOp::ArrayNew(ty) => {
             let length = pop(store).bits() as u32;
+            pay(store, length.into())?;
             store.array_filled_with_held(canonical(ty), length)
         }
         ConstOp::ArrayNewDefault(ty) => {
             let length = pop(store).bits() as u32;
+            pay(store, length.into())?;
             store.held.push(Held::default());
             store.array_filled_with_held(canonical(ty), length)
         }
-        ConstOp::ArrayNewFixed(ty, length) => store.array_of_held(canonical(ty), length),
+        ConstOp::ArrayNewFixed(ty, length) => {
+            pay(store, length.into())?;
+            store.array_of_held(canonical(ty), length)
+        }
         _ => Ok(0),
     }
 }

@@ -172,6 +172,7 @@ impl Engine {
             canonical_nans,
             relaxed_simd_deterministic,
             inlining: _,
+            consume_fuel,
         } = tuning;
         format!(
             "version of Selkie: {version}\n\
@@ -182,6 +183,7 @@ impl Engine {
              choice of Spectre checks: {spectre_checks}\n\
              choice of canonical NaNs: {canonical_nans}\n\
              choice of deterministic relaxed SIMD: {relaxed_simd_deterministic}\n\
+             choice of counting fuel: {consume_fuel}\n\
              set of proposals: {features:?}\n"
         )
     }

@@ -244,6 +244,11 @@ unsafe fn host_call<T: 'static>(
         let instance = (!caller.is_null()).then(|| InstanceId((*caller).instance as u32));
         (runtime, &*func.cast::<HostFunc>(), store, instance)
     };
+    if let Err(code) = store.inner.check_fuel() {
+        // SAFETY: this host code was called by the store's machine code, and nothing in this
+        // frame has anything to drop.
+        unsafe { selkie_vm::raise_trap(runtime, code) }
+    }
     // What the host roots in this call is rooted no longer.
     let scope = store.inner.roots.enter();
     let caller = Caller { store: StoreContextMut { contents: &mut *store }, instance };

@@ -35,6 +35,7 @@ mod engine;
 mod entry;
 mod error;
 mod exceptions;
+mod fuel;
 mod func;
 mod global;
 mod heap;

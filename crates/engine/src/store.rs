@@ -56,6 +56,8 @@ pub struct StoreInner {
     pub(crate) limits: StoreLimits,
     /// Where the `VMTag` of each id lies, from id 1 on.
     pub(crate) tags: Vec<usize>,
+    /// Fuel beyond what machine code can count.
+    pub(crate) uncounted_fuel: u64,
     /// The collected heap, once something needed it.
     pub(crate) heap: Option<Box<Heap>>,
     /// Values on their way into objects.
@@ -154,6 +156,7 @@ impl<T> Store<T> {
             strings: Strings::default(),
             limits: StoreLimits::default(),
             tags: Vec::new(),
+            uncounted_fuel: 0,
             heap: None,
             held: Vec::new(),
         };

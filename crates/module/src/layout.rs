@@ -172,7 +172,7 @@ pub mod store {
     pub const BUILTIN_IMPLS: u32 = 40;
     /// `*mut StoreInner` of the engine.
     pub const OWNER: u32 = 48;
-    /// `u64`: fuel left; negative counting is the engine's affair.
+    /// `i64`: fuel left; below zero when more was consumed than there was.
     pub const FUEL: u32 = 56;
     /// `u64`: epoch at which code must stop.
     pub const EPOCH_DEADLINE: u32 = 64;

@@ -11,6 +11,7 @@ pub mod const_expr;
 pub mod decode;
 pub mod features;
 pub mod frames;
+pub mod fuel;
 pub mod heap;
 pub mod index;
 pub mod info;

@@ -16,6 +16,7 @@ mod convert;
 mod elements;
 mod exceptions;
 mod float;
+mod fuel;
 mod global;
 mod heap;
 mod integer;
@@ -48,6 +49,7 @@ use selkie_compile::plan::{
 };
 use selkie_compile::{CompileUnit, Numeric, Tuning};
 use selkie_module::builtins::Builtin;
+use selkie_module::fuel::Bulk;
 use selkie_module::heap::Slot;
 use selkie_module::{
     DefinedFuncIndex, FuncRefIndex, FuncType, IndexType, ModuleInfo, TrapCode, TypeIndex, ValType,
@@ -506,6 +508,18 @@ impl Emitter for CraneliftEmitter<'_> {
         args: &[Value],
     ) {
         self.emit_branch_on_cast(plan, value, descriptor, when, to, args);
+    }
+
+    fn consume_fuel(&mut self, units: u64) {
+        self.emit_consume_fuel(units);
+    }
+
+    fn consume_bulk_fuel(&mut self, bulk: Bulk, count: Value) {
+        self.emit_consume_bulk_fuel(bulk, count);
+    }
+
+    fn check_fuel(&mut self) {
+        self.emit_check_fuel();
     }
 
     fn widen(&mut self, value: Value, _index: IndexType) -> Value {

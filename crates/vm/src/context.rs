@@ -196,8 +196,8 @@ pub struct VMStoreContext {
     pub builtin_impls: *const *const u8,
     /// The engine's store.
     pub owner: *mut u8,
-    /// Fuel left.
-    pub fuel: u64,
+    /// Fuel left; below zero when more was consumed than there was.
+    pub fuel: i64,
     /// Epoch at which code must stop.
     pub epoch_deadline: u64,
     /// The engine's epoch.

@@ -27,6 +27,7 @@ type Exports = HashMap<String, Extern>;
 
 pub(super) struct Agent<'scope, 'script> {
     engine: Engine,
+    fuel: u64,
     store: Store<()>,
     /// What modules import: the host's `spectest` and registered instances.
     linker: Linker<()>,
@@ -47,13 +48,18 @@ pub(super) struct Agent<'scope, 'script> {
 impl<'scope, 'script> Agent<'scope, 'script> {
     pub(super) fn new(
         engine: &Engine,
+        fuel: u64,
         text: &'script str,
         scope: &'scope std::thread::Scope<'scope, 'script>,
     ) -> Result<Agent<'scope, 'script>, String> {
         let mut store = Store::try_new(engine, ()).map_err(|e| e.to_string())?;
+        if engine.config().tuning().consume_fuel {
+            store.set_fuel(fuel).map_err(|e| e.to_string())?;
+        }
         let linker = spectest::linker(engine, &mut store).map_err(|e| e.to_string())?;
         Ok(Agent {
             engine: engine.clone(),
+            fuel,
             store,
             linker,
             named: HashMap::new(),
@@ -302,10 +308,11 @@ impl<'scope, 'script> Agent<'scope, 'script> {
                 shared.extend(memory.map(|memory| (export.clone(), memory)));
             }
         }
-        let (engine, text, scope) = (self.engine.clone(), self.text, self.scope);
+        let (engine, fuel, text, scope) = (self.engine.clone(), self.fuel, self.text, self.scope);
         let (module, directives) = (thread.shared_module, thread.directives);
         let running = scope.spawn(move || {
-            let mut agent = Agent::new(&engine, text, scope).map_err(|message| (1, message))?;
+            let mut agent =
+                Agent::new(&engine, fuel, text, scope).map_err(|message| (1, message))?;
             let store = &mut agent.store;
             let mut exports = Exports::new();
             for (name, memory) in shared {

@@ -71,6 +71,7 @@ impl<'a, E: Emitter> Translator<'_, 'a, E> {
 
     fn call(&mut self, callee: &Callee<E::Value>, ty: TypeIndex, offset: u64) {
         let ty = self.func_type(ty);
+        self.settle_fuel();
         self.mark(offset);
         let args = self.stack.split_off(self.stack.len() - ty.params.len());
         let on_throw = self.landing();

@@ -55,6 +55,15 @@ impl<E: Emitter> Frame<E> {
         Frame { kind, height, params, results, branched: false }
     }
 
+    /// Whether nothing leads to the frame's end but its own code.
+    pub(super) fn ends_straight(&self) -> bool {
+        match self.kind {
+            Kind::Loop { .. } => true,
+            Kind::Block { .. } | Kind::Else { .. } => !self.branched,
+            _ => false,
+        }
+    }
+
     /// Where a branch to the frame goes, and how many values it carries.
     fn target(&self) -> Option<(E::Label, usize)> {
         match &self.kind {
@@ -92,7 +101,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         self.frames.push(Frame::block(label, params.len(), results.len(), height));
     }
 
-    pub(super) fn loop_(&mut self, ty: BlockType) {
+    pub(super) fn loop_(&mut self, ty: BlockType, offset: u64) {
         if !self.reachable {
             return self.push_dead_frame();
         }
@@ -104,6 +113,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let kind = Kind::Loop { head };
         let (params, results) = (params.len(), results.len());
         self.frames.push(Frame { kind, height, params, results, branched: false });
+        self.check_fuel(offset);
     }
 
     pub(super) fn if_(&mut self, ty: BlockType, offset: u64) {

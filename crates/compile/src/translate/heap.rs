@@ -5,6 +5,7 @@ use crate::emitter::{Const, Emitter};
 use crate::ops::Numeric;
 use crate::plan::{CastPlan, ElementAccess, FieldAccess, element_slot};
 use selkie_module::builtins::Builtin;
+use selkie_module::fuel::Bulk;
 use selkie_module::heap::{self, Slot};
 use selkie_module::{TrapCode, TypeIndex};
 use wasmparser::{HeapType, Operator, RefType};
@@ -112,6 +113,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
 
     pub(super) fn struct_new_default(&mut self, ty: u32, offset: u64) {
         let layout = &self.unit.objects[ty as usize];
+        self.pay_for_constant(Bulk::Elements, layout.fields.len() as u64);
         let object = self.object(TypeIndex(ty), layout.bytes, offset);
         for (at, slot) in &layout.fields {
             let zero = self.zero(*slot);
@@ -185,6 +187,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
 
     fn array_new(&mut self, ty: TypeIndex, length: E::Value, value: E::Value, offset: u64) {
         let slot = element_slot(self.unit, ty);
+        self.pay_for(Bulk::Elements, length, offset);
         self.mark(offset);
         if slot != Slot::V128 {
             let array = self.emitter.new_array(ty, slot, length, value);
@@ -198,6 +201,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
 
     fn array_new_fixed(&mut self, ty: TypeIndex, length: u32, offset: u64) {
         let slot = element_slot(self.unit, ty);
+        self.pay_for_constant(Bulk::Elements, length.into());
         // Validation bounds the length.
         let bytes = heap::array_bytes(length, slot.bytes_log2()).unwrap_or(u32::MAX);
         let array = self.object(ty, bytes, offset);
@@ -244,6 +248,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 let slot = element_slot(self.unit, TypeIndex(array_type_index));
                 let length = self.pop();
                 let [array, index, value] = self.pop3();
+                self.pay_for(Bulk::Elements, length, offset);
                 let (low, high) = self.halves(slot, value);
                 self.entry(Builtin::array_fill, &[array, index, low, high, length], offset);
             }
@@ -264,6 +269,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
     /// The collector hears of copied references from the runtime.
     fn array_copy(&mut self, to_type: u32, from_type: u32, offset: u64) {
         let [from, from_index, length] = self.pop3();
+        self.pay_for(Bulk::Elements, length, offset);
         let to_index = self.pop();
         let to = self.pop();
         let to_access = ElementAccess::new(self.unit, TypeIndex(to_type), true);
@@ -281,6 +287,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
     fn array_from_segment(&mut self, entry: Builtin, ty: u32, segment: u32, offset: u64) {
         let length = self.pop();
         let start = self.pop();
+        self.pay_for(Bulk::Elements, length, offset);
         let (ty, segment) = (self.imm(ty), self.imm(segment));
         let array = self.entry(entry, &[ty, segment, start, length], offset);
         self.stack.extend(array);
@@ -289,6 +296,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
     fn array_init(&mut self, entry: Builtin, segment: u32, offset: u64) {
         let [index, start, length] = self.pop3();
         let array = self.pop();
+        self.pay_for(Bulk::Elements, length, offset);
         let segment = self.imm(segment);
         self.entry(entry, &[array, index, segment, start, length], offset);
     }

@@ -6,6 +6,7 @@ use crate::memory_ops::{Atomic, AtomicKind, Extend, Load, Store};
 use crate::ops::Numeric;
 use crate::plan::{BoundsCheck, BytesAccess, MemoryAccess, MemoryPlan};
 use selkie_module::builtins::Builtin;
+use selkie_module::fuel::Bulk;
 use selkie_module::{IndexType, MemoryIndex, TrapCode, TypeIndex, ValType};
 use wasmparser::{MemArg, MemArgTarget, Operator};
 
@@ -216,6 +217,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 let index = self.memory_plan(mem).index;
                 let [dst, src, len] = self.pop3();
                 let dst = self.emitter.widen(dst, index);
+                self.pay_for(Bulk::Bytes, len, offset);
                 let (mem, data) = (self.imm(mem), self.imm(data_index));
                 self.entry(Builtin::memory_init, &[mem, data, dst, src, len], offset);
             }
@@ -225,6 +227,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 let start = self.pop();
                 let start = self.emitter.widen(start, index);
                 let bytes = self.emitter.widen(bytes, index);
+                self.pay_for(Bulk::Bytes, bytes, offset);
                 let memory = self.imm(mem);
                 self.entry(Builtin::memory_discard, &[memory, start, bytes], offset);
             }
@@ -275,6 +278,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let dst = self.emitter.widen(dst, to.index);
         let src = self.emitter.widen(src, from.index);
         let len = self.emitter.widen(len, narrower(to.index, from.index));
+        self.pay_for(Bulk::Bytes, len, offset);
         let to = self.emitter.memory_definition(&to);
         let from = self.emitter.memory_definition(&from);
         self.entry(Builtin::memory_copy, &[to, dst, from, src, len], offset);
@@ -294,6 +298,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         }
         let dst = self.emitter.widen(dst, plan.index);
         let len = self.emitter.widen(len, plan.index);
+        self.pay_for(Bulk::Bytes, len, offset);
         let memory = self.emitter.memory_definition(&plan);
         self.entry(Builtin::memory_fill, &[memory, dst, value, len], offset);
     }
@@ -303,6 +308,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
     fn few_bytes(&mut self) -> Option<u8> {
         let length = self.constant_on_top.filter(|n| (1..=MAX_BYTES_IN_PLACE).contains(n))?;
         self.in_place_bytes = self.in_place_bytes.checked_sub(length)?;
+        self.pay_for_constant(Bulk::Bytes, length);
         Some(length as u8)
     }
 

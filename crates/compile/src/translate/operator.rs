@@ -20,7 +20,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
     ) -> Result<(), CompileError> {
         match op {
             Operator::Block { blockty } => self.block(*blockty),
-            Operator::Loop { blockty } => self.loop_(*blockty),
+            Operator::Loop { blockty } => self.loop_(*blockty, offset),
             Operator::If { blockty } => self.if_(*blockty, offset),
             Operator::Else => self.else_(),
             Operator::End => self.end(offset),

@@ -6,6 +6,7 @@ use crate::emitter::Emitter;
 use crate::plan::TableAccess;
 use selkie_module::TableIndex;
 use selkie_module::builtins::Builtin;
+use selkie_module::fuel::Bulk;
 use wasmparser::Operator;
 
 impl<E: Emitter> Translator<'_, '_, E> {
@@ -29,6 +30,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 let delta = self.emitter.widen(delta, index);
                 let table = self.imm(table);
                 if let Some(old) = self.entry(Builtin::table_grow, &[table, delta, value], offset) {
+                    self.pay_for_growth(old, delta, offset);
                     let old = self.emitter.narrow(old, index);
                     self.push(old);
                 }
@@ -37,6 +39,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 let index = self.table_access(table).index;
                 let [dst, value, len] = self.pop3();
                 let (dst, len) = (self.emitter.widen(dst, index), self.emitter.widen(len, index));
+                self.pay_for(Bulk::Elements, len, offset);
                 let table = self.imm(table);
                 self.entry(Builtin::table_fill, &[table, dst, value, len], offset);
             }
@@ -47,6 +50,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
                 let index = self.table_access(table).index;
                 let [dst, src, len] = self.pop3();
                 let dst = self.emitter.widen(dst, index);
+                self.pay_for(Bulk::Elements, len, offset);
                 let (table, elem) = (self.imm(table), self.imm(elem_index));
                 self.entry(Builtin::table_init, &[table, elem, dst, src, len], offset);
             }
@@ -93,6 +97,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let dst = self.emitter.widen(dst, dst_index);
         let src = self.emitter.widen(src, src_index);
         let len = self.emitter.widen(len, narrower(dst_index, src_index));
+        self.pay_for(Bulk::Elements, len, offset);
         let (to, from) = (self.imm(dst_table), self.imm(src_table));
         self.entry(Builtin::table_copy, &[to, dst, from, src, len], offset);
     }

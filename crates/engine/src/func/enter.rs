@@ -314,7 +314,10 @@ fn jump(
         (*store).runtime.vm.owner = outer;
         done
     };
-    done.map_err(|unwind| unwound(owner.store(), *unwind))
+    match done {
+        Ok(()) => Ok(owner.store().check_fuel()?),
+        Err(unwind) => Err(unwound(owner.store(), *unwind)),
+    }
 }
 
 #[cold]

@@ -14,6 +14,7 @@ use crate::module::Module;
 use crate::raw::{self, ContextBox};
 use crate::store::{InstanceId, StoreInner};
 use crate::table::{TableEntry, is_func_type};
+use selkie_module::fuel::instantiation_units;
 use selkie_module::layout::context;
 use selkie_module::registry::canonical;
 use selkie_module::{
@@ -43,6 +44,7 @@ pub(crate) fn create(
         let message = format!("the store's limit of {} instances", store.limits.instances);
         return Err(Error::new(ErrorKind::Limit, message));
     }
+    store.consume_fuel(instantiation_units(&module.inner.info))?;
     let tags = store.tags.len();
     let host = &store.host;
     let before = (store.tables.len(), store.memories.len(), host.keep.len(), host.globals.len());

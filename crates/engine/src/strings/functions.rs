@@ -145,6 +145,7 @@ fn from_char_code_array(
     start: u32,
     end: u32,
 ) -> Answer<Reference> {
+    store.pay_for_units(end.saturating_sub(start) as usize)?;
     let units = char_codes(store, array, start, end)?;
     let is_wide = units.iter().fold(0, |all, [_, high]| all | high) != 0;
     let len = units.len();
@@ -187,6 +188,7 @@ fn into_char_code_array(
     not_null(array)?;
     let form = store.form(string.0)?;
     let len = form.len();
+    store.pay_for_units(len)?;
     let bytes = store.objects()?.array_bytes_mut(array.0 as u32)?;
     let end = (start as usize + len) * 2;
     let mut target = bytes.get_mut(start as usize * 2..end).ok_or(TrapCode::ArrayOutOfBounds)?;
@@ -258,6 +260,7 @@ fn substring(store: &mut StoreInner, string: Reference, start: u32, end: u32) ->
     if (start, end) == (0, len) {
         return Ok(string);
     }
+    store.pay_for_units(end - start)?;
     let text = store.text(string.0)?;
     let part = store.part(&text, start, end)?;
     make(store, Form::Flat(part))
@@ -289,6 +292,7 @@ fn compare(store: &mut StoreInner, first: Reference, second: Reference) -> Answe
 }
 
 fn order(store: &mut StoreInner, first: Form, second: Form) -> Answer<Ordering> {
+    store.pay_for_units(first.len().min(second.len()))?;
     let (first, second) = (store.flat(first)?, store.flat(second)?);
     Ok(first.units().compare(second.units()))
 }

@@ -12,6 +12,7 @@ use super::units::Units;
 use crate::heap::Held;
 use crate::store::{HostGlobal, StoreInner};
 use selkie_module::TrapCode;
+use selkie_module::fuel::Bulk;
 use selkie_module::heap::MAX_BYTES;
 use selkie_vm::{Collection, VMGlobal};
 use std::sync::Arc;
@@ -74,13 +75,20 @@ impl StoreInner {
 
     /// As [`StoreInner::text`], of a string whose reference may be stale. May collect.
     pub(super) fn flat(&mut self, form: Form) -> Result<Text> {
+        let units = form.len();
         match (form.flat(), form) {
             (Some(text), _) | (None, Form::Flat(text)) => Ok(text),
             (None, Form::Rope(rope)) => {
+                self.pay_for_units(units)?;
                 let charge = self.charge(rope.flat_bytes())?;
                 rope.flatten(charge)
             }
         }
+    }
+
+    /// Takes fuel for code units that are about to be looked at or copied.
+    pub(super) fn pay_for_units(&mut self, units: usize) -> Result<()> {
+        self.consume_fuel(Bulk::Elements.units(units as u64))
     }
 
     /// Charges memory for a string that is about to be made. May collect.

@@ -31,6 +31,8 @@ pub(super) struct Regions {
     pub(super) collector: MemFlagsData,
     /// Card marks.
     pub(super) cards: MemFlagsData,
+    /// The counter of fuel.
+    pub(super) fuel: MemFlagsData,
     memory_region: AliasRegion,
 }
 
@@ -48,6 +50,7 @@ impl Regions {
         let object = region(5, "object");
         let collector = region(6, "collector");
         let cards = region(7, "cards");
+        let fuel = region(8, "fuel");
         let sure = MemFlagsData::new().with_notrap();
         let in_memory = MemFlagsData::new()
             .with_trap_code(Some(code(TrapCode::MemoryOutOfBounds)))
@@ -63,6 +66,7 @@ impl Regions {
             object: sure.with_alias_region(Some(object)),
             collector: sure.with_aligned().with_alias_region(Some(collector)),
             cards: sure.with_alias_region(Some(cards)),
+            fuel: sure.with_aligned().with_alias_region(Some(fuel)),
             memory_region: memory,
         }
     }
