@@ -7,6 +7,7 @@ mod callers;
 mod configs;
 mod descriptors;
 mod errors;
+mod exceptions;
 mod foreign;
 mod funcs;
 mod items;

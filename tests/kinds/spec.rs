@@ -89,11 +89,13 @@ const FLOW: &[&str] = &[
 const OBJECTS: &[&str] = &[
     "array",
     "br_on_",
+    "exceptions",
     "extern",
     "global",
     "i31",
     "instance",
     "js_strings",
+    "legacy",
     "ref_",
     "return_call_ref",
     "struct",

@@ -5,7 +5,7 @@ use crate::text::harmless;
 use selkie::{ErrorKind, LimitExceeded, ResourceError, Trap};
 use std::borrow::Cow;
 
-/// Status after a trap, as a shell shows an aborted program.
+/// Status after a trap or an uncaught exception, as a shell shows an aborted program.
 pub(crate) const STATUS_TRAP: u8 = 134;
 /// Status of a command line that cannot be understood.
 pub(crate) const STATUS_USAGE: u8 = 2;
@@ -40,7 +40,10 @@ impl Failure {
 
     /// An error of the engine, with what it is about.
     pub(crate) fn engine(error: &selkie::Error, about: &str) -> Failure {
-        let status = if error.kind() == ErrorKind::Trap { STATUS_TRAP } else { STATUS_ERROR };
+        let status = match error.kind() {
+            ErrorKind::Trap | ErrorKind::Exception => STATUS_TRAP,
+            _ => STATUS_ERROR,
+        };
         let separator = if about.is_empty() { "" } else { ": " };
         let mut message = format!("{about}{separator}{error}");
         if error.kind() == ErrorKind::Bug {

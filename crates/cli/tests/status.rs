@@ -1,4 +1,4 @@
-//! Exit statuses: the guest's own, 134 after a trap, 2 for a wrong command line, 1 otherwise.
+//! Exit statuses: the guest's own, 134 after a trap or an exception, 2 for a wrong command line, 1 otherwise.
 
 #[path = "place/scratch.rs"]
 mod place;
@@ -28,6 +28,18 @@ fn a_trap_is_134_with_the_names_of_functions() {
     let place = Place::new("status-trap");
     place.module("trap.wasm", TRAP);
     let done = place.run(&["trap.wasm"]).fails(134, "wasm trap: unreachable");
+    let (inner, outer) = (done.err.find("inner").unwrap(), done.err.find("outer").unwrap());
+    assert!(inner < outer, "{done:?}");
+}
+
+#[test]
+fn an_uncaught_exception_is_134_with_its_parameters_and_the_names_of_functions() {
+    let place = Place::new("status-exception");
+    let text = r#"(module (tag $t (param i32 f64))
+        (func $inner (throw $t (i32.const 7) (f64.const 0.5)))
+        (func $outer (export "_start") (call $inner)))"#;
+    place.module("throw.wasm", text);
+    let done = place.run(&["throw.wasm"]).fails(134, "wasm exception: (i32 7, f64 0.5)");
     let (inner, outer) = (done.err.find("inner").unwrap(), done.err.find("outer").unwrap());
     assert!(inner < outer, "{done:?}");
 }

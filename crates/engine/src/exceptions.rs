@@ -14,8 +14,8 @@ use selkie_module::ValType as RawValType;
 use selkie_module::heap::ObjectLayout;
 use std::fmt;
 
-/// An exception on its way outwards, as errors carry it. Shows as one line with the type of its
-/// tag and its parameters.
+/// An exception on its way outwards, as errors carry it. Shows as one line with its
+/// parameters.
 ///
 /// ```
 /// use selkie_engine::{Engine, ErrorKind, Instance, Module, Store, ThrownException, Val};
@@ -27,7 +27,7 @@ use std::fmt;
 /// let run = Instance::new(&mut store, &module, &[])?.get_typed_func::<(), ()>(&mut store, "run")?;
 /// let error = run.call(&mut store, ()).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Exception);
-/// assert_eq!(error.to_string(), "exception (i32, f64) with 7, 0.5");
+/// assert_eq!(error.to_string(), "wasm exception: (i32 7, f64 0.5)");
 /// let thrown: &ThrownException = error.downcast_ref().expect("it is one");
 /// assert_eq!(thrown.exception().field(&mut store, 0)?.i32(), Some(7));
 /// # Ok::<(), selkie_engine::Error>(())
@@ -66,21 +66,20 @@ impl ThrownException {
 
 impl fmt::Display for ThrownException {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let types: Vec<String> = self.ty.params().map(|ty| ty.to_string()).collect();
-        write!(f, "exception ({})", types.join(", "))?;
+        f.write_str("wasm exception: (")?;
         for (place, (bits, ty)) in self.params.iter().zip(&self.ty.raw().params).enumerate() {
-            f.write_str(if place == 0 { " with " } else { ", " })?;
+            f.write_str(if place == 0 { "" } else { ", " })?;
             match ty {
-                RawValType::I32 => write!(f, "{}", *bits as i32)?,
-                RawValType::I64 => write!(f, "{}", *bits as i64)?,
-                RawValType::F32 => write!(f, "{}", f32::from_bits(*bits as u32))?,
-                RawValType::F64 => write!(f, "{}", f64::from_bits(*bits as u64))?,
-                RawValType::V128 => write!(f, "{bits:#034x}")?,
-                RawValType::Ref(_) if *bits == 0 => f.write_str("null")?,
-                RawValType::Ref(_) => f.write_str("a reference")?,
+                RawValType::I32 => write!(f, "i32 {}", *bits as i32)?,
+                RawValType::I64 => write!(f, "i64 {}", *bits as i64)?,
+                RawValType::F32 => write!(f, "f32 {}", f32::from_bits(*bits as u32))?,
+                RawValType::F64 => write!(f, "f64 {}", f64::from_bits(*bits as u64))?,
+                RawValType::V128 => write!(f, "v128 {bits:#034x}")?,
+                RawValType::Ref(r) if *bits == 0 => write!(f, "{r} null")?,
+                RawValType::Ref(r) => write!(f, "{r} not null")?,
             }
         }
-        Ok(())
+        f.write_str(")")
     }
 }
 
