@@ -89,6 +89,7 @@ const FLOW: &[&str] = &[
 const OBJECTS: &[&str] = &[
     "array",
     "br_on_",
+    "described",
     "exceptions",
     "extern",
     "global",
@@ -98,6 +99,7 @@ const OBJECTS: &[&str] = &[
     "legacy",
     "ref_",
     "return_call_ref",
+    "shared",
     "struct",
     "table",
     "throw",

@@ -190,7 +190,8 @@ fn describe(info: &ModuleInfo, ty: EntityType) -> String {
         EntityType::Tag(r) => format!("tag {}", func(r)),
         EntityType::Table(t) => {
             let index = if t.index == selkie::IndexType::I64 { "i64 " } else { "" };
-            format!("table {index}{}{} {}", t.limits.min, max(t.limits.max), t.element)
+            let shared = if t.shared { "shared " } else { "" };
+            format!("table {shared}{index}{}{} {}", t.limits.min, max(t.limits.max), t.element)
         }
         EntityType::Memory(m) => {
             let index = if m.index == selkie::IndexType::I64 { "i64 " } else { "" };
@@ -199,8 +200,12 @@ fn describe(info: &ModuleInfo, ty: EntityType) -> String {
             let page = if size == 65536 { String::new() } else { format!(" (pagesize {size})") };
             format!("memory {index}{}{}{shared}{page}", m.limits.min, max(m.limits.max))
         }
-        EntityType::Global(g) if g.mutable => format!("global (mut {})", g.content),
-        EntityType::Global(g) => format!("global {}", g.content),
+        EntityType::Global(g) => match (g.shared, g.mutable) {
+            (false, false) => format!("global {}", g.content),
+            (false, true) => format!("global (mut {})", g.content),
+            (true, false) => format!("global (shared {})", g.content),
+            (true, true) => format!("global (shared mut {})", g.content),
+        },
     }
 }
 

@@ -20,7 +20,7 @@
     (i64.atomic.rmw.cmpxchg acqrel (i32.const 24) (local.get 0) (i64.const 8))
     (i64.atomic.load acqrel (i32.const 24)))
   (func (export "unaligned") (result i32) (i32.atomic.load acqrel (i32.const 2)))
-  (func (export "outside") (i32.atomic.store acqrel offset=65536 (i32.const 0) (i32.const 0))))
+  (func (export "outside") (i32.atomic.store offset=65536 acqrel (i32.const 0) (i32.const 0))))
 
 (assert_return (invoke "load") (i32.const 5))
 (assert_return (invoke "narrow") (i64.const 0xffff_ffff_ffff_17ff))

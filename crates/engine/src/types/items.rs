@@ -122,7 +122,10 @@ impl std::fmt::Display for ExternType {
             ExternType::Func(ty) => write!(f, "func {ty}"),
             ExternType::Tag(ty) => write!(f, "tag {ty}"),
             ExternType::Table(ty) => {
-                write!(f, "table {}{} {}", ty.limits.min, max(ty.limits.max), ty.element)
+                let shared = if ty.shared { "shared " } else { "" };
+                let index = if ty.index == IndexType::I64 { "i64 " } else { "" };
+                let Limits { min, max: at_most } = ty.limits;
+                write!(f, "table {shared}{index}{min}{} {}", max(at_most), ty.element)
             }
             ExternType::Memory(ty) => {
                 let index = if ty.index == IndexType::I64 { "i64 " } else { "" };
@@ -135,10 +138,15 @@ impl std::fmt::Display for ExternType {
                     log2 => write!(f, " (pagesize {})", 1u64 << log2),
                 }
             }
-            ExternType::Global(ty) if ty.mutability.is_var() => {
-                write!(f, "global (mut {})", ty.content)
+            ExternType::Global(ty) => {
+                let content = &ty.content;
+                match (ty.shared, ty.mutability.is_var()) {
+                    (false, false) => write!(f, "global {content}"),
+                    (false, true) => write!(f, "global (mut {content})"),
+                    (true, false) => write!(f, "global (shared {content})"),
+                    (true, true) => write!(f, "global (shared mut {content})"),
+                }
             }
-            ExternType::Global(ty) => write!(f, "global {}", ty.content),
         }
     }
 }
