@@ -58,7 +58,7 @@ fn instantiate(engine: &Engine, module: &Module, units: u64) -> Result<(u64, Mac
 impl Machine {
     fn functions(&self) -> Vec<String> {
         let module = self.instance.module(&self.store);
-        let is_func = |ty: ExternType| matches!(ty, ExternType::Func(_));
+        let is_func = |ty: &ExternType| matches!(ty, ExternType::Func(_));
         let functions = module.exports().filter(|export| is_func(export.ty()));
         functions.map(|export| export.name().to_string()).collect()
     }
@@ -116,7 +116,8 @@ fn compare(bytes: &[u8], numbers: &mut Numbers) -> Result<u64, String> {
         return Err(format!("less than {units} are enough for instantiation"));
     }
     let mut comparisons = 1;
-    for name in (0..ROUNDS).flat_map(|_| first.functions()) {
+    let functions = first.functions();
+    for name in (0..ROUNDS).flat_map(|_| functions.clone()) {
         let seed = numbers.next_u64();
         let machines = [&mut first, &mut second];
         let [Some(one), Some(other)] = machines.map(|machine| machine.call(&name, seed, UNITS))

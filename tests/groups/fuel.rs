@@ -404,6 +404,29 @@ const PROGRAMS: &[(&str, &str)] = &[
                 (call $kind (ref.i31 (i32.const 1))))))"#,
     ),
     (
+        "strings",
+        r#"(module (type $a (array (mut i16)))
+        (import "wasm:js-string" "concat"
+            (func $concat (param externref externref) (result (ref extern))))
+        (import "wasm:js-string" "length" (func $length (param externref) (result i32)))
+        (import "wasm:js-string" "equals" (func $equals (param externref externref) (result i32)))
+        (import "wasm:js-string" "charCodeAt" (func $at (param externref i32) (result i32)))
+        (import "wasm:js-string" "substring"
+            (func $part (param externref i32 i32) (result (ref extern))))
+        (import "wasm:js-string" "fromCharCodeArray"
+            (func $from (param (ref null $a) i32 i32) (result (ref extern))))
+        (func (export "run") (param i32) (result i32) (local externref)
+            (local.set 1 (call $from (array.new $a (i32.const 97) (i32.const 100))
+                (i32.const 0) (i32.const 50)))
+            (loop $again
+                (local.set 1 (call $concat (local.get 1) (local.get 1)))
+                (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+            (i32.add
+                (i32.add (call $length (local.get 1)) (call $at (local.get 1) (i32.const 60)))
+                (call $equals (local.get 1)
+                    (call $part (local.get 1) (i32.const 1) (call $length (local.get 1)))))))"#,
+    ),
+    (
         "start and constants",
         r#"(module (memory 1)
         (global $g (mut i32) (i32.add (i32.const 40) (i32.const 2)))
@@ -491,6 +514,7 @@ fn whatever_would_not_end_ends() {
         let engine = engine();
         let module = Module::new(&engine, text).unwrap();
         let mut store = Store::new(&engine, ());
+        store.set_fuel(PLENTY).unwrap();
         let instance = Instance::new(&mut store, &module, &[]).unwrap();
         let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
         for fuel in [0, 1, 2, 3, 100_000] {
@@ -515,6 +539,7 @@ fn recursion_ends_with_the_fuel_before_it_ends_with_the_stack() {
     ] {
         let module = Module::new(&engine, text).unwrap();
         let mut store = Store::new(&engine, ());
+        store.set_fuel(PLENTY).unwrap();
         let instance = Instance::new(&mut store, &module, &[]).unwrap();
         let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
         store.set_fuel(5000).unwrap();
@@ -534,6 +559,7 @@ fn a_start_function_ends_with_the_fuel() {
     store.set_fuel(1000).unwrap();
     let error = Instance::new(&mut store, &module, &[]).unwrap_err();
     assert_eq!(error.trap(), Some(Trap::OutOfFuel));
+    store.set_fuel(0).unwrap();
     // Nor is anything written that is not paid for.
     let text = format!(
         "(module (import \"m\" \"memory\" (memory 1)) (data (i32.const 0) \"{}\"))",
@@ -557,9 +583,9 @@ fn a_start_function_ends_with_the_fuel() {
 #[test]
 fn what_is_not_paid_for_is_not_done() {
     let engine = engine();
-    let text = r#"(module (memory (export "memory") 65536)
+    let text = r#"(module (import "host" "nothing" (func $nothing))
+        (memory (export "memory") 65536)
         (func (export "fill") (param i32) (memory.fill (i32.const 0) (i32.const 1) (local.get 0)))
-        (import "host" "nothing" (func $nothing))
         (func (export "host") (call $nothing)))"#;
     let module = Module::new(&engine, text).unwrap();
     let mut store = Store::new(&engine, 0);
@@ -752,6 +778,7 @@ fn artifacts_with_and_without_metering_are_told_apart() {
         let error = load(&engines[1 - i], artifact).unwrap_err();
         assert!(error.to_string().contains("counting fuel"), "{error}");
     }
-    let module = load(&engine(), &made[0]).unwrap();
-    assert!(is_exhausted(&run(&engine(), &module, 0, 1).0));
+    let module = load(&engines[0], &made[0]).unwrap();
+    assert!(is_exhausted(&run(&engines[0], &module, 0, 1).0));
+    assert_eq!(run(&engines[0], &module, 1, 7).0.unwrap(), 7);
 }
