@@ -254,7 +254,9 @@ impl<E: Emitter> Translator<'_, '_, E> {
     pub(super) fn throw_ref(&mut self, offset: u64) {
         self.mark(offset);
         let exception = self.pop();
-        self.emitter.trap_if_null(exception, TrapCode::NullExceptionReference);
+        if self.is_nullable() {
+            self.emitter.trap_if_null(exception, TrapCode::NullExceptionReference);
+        }
         self.raise(exception);
     }
 

@@ -20,6 +20,7 @@ pub(super) fn looked_into(op: &Operator<'_>) -> Option<usize> {
         | O::ArrayLen
         | O::I31GetS
         | O::I31GetU
+        | O::ThrowRef
         | O::RefTestNonNull { .. }
         | O::RefTestNullable { .. }
         | O::RefCastNonNull { .. }
