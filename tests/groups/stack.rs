@@ -4,7 +4,10 @@
 // What a test builds on must be there.
 #![allow(clippy::unwrap_used)]
 
-use selkie::{Caller, Config, Engine, Error, Instance, Linker, Module, Store, Trap, Val};
+use selkie::{
+    Caller, Config, Engine, Error, Instance, Linker, Module, Store, StoreLimits, Trap, Val,
+};
+use std::sync::Arc;
 
 fn engine(stack_bytes: usize) -> Engine {
     let mut config = Config::new();
@@ -162,6 +165,204 @@ fn recursion_through_tables_references_and_other_instances_traps() {
     let func = instance.get_func(&mut store, "f").unwrap();
     let error = func.call(&mut store, &[], &mut []).unwrap_err();
     assert_eq!(error.trap(), Some(Trap::StackOverflow));
+}
+
+#[test]
+fn recursion_by_tail_calls_of_the_host_traps() {
+    let engine = engine(1 << 20);
+    let module = Module::new(
+        &engine,
+        r#"(module (import "host" "again" (func $again))
+            (func (export "down") return_call $again)
+            (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))"#,
+    )
+    .unwrap();
+    let mut linker = Linker::new(&engine);
+    linker
+        .func_wrap("host", "again", |mut caller: Caller<'_, u64>| -> Result<(), Error> {
+            *caller.data_mut() += 1;
+            let instance = caller.instance().unwrap();
+            let down = instance.get_typed_func::<(), ()>(&mut caller, "down")?;
+            down.call(&mut caller, ())
+        })
+        .unwrap();
+    let mut store = Store::new(&engine, 0);
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let down = instance.get_typed_func::<(), ()>(&mut store, "down").unwrap();
+    let add = instance.get_typed_func::<(i32, i32), i32>(&mut store, "add").unwrap();
+    let mut depths = Vec::new();
+    for _ in 0..5 {
+        *store.data_mut() = 0;
+        let error = down.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.trap(), Some(Trap::StackOverflow), "{error:?}");
+        depths.push(*store.data());
+        assert_eq!(add.call(&mut store, (1, 2)).unwrap(), 3);
+    }
+    assert!(depths[0] > 10 && depths.iter().all(|d| *d == depths[0]), "{depths:?}");
+}
+
+/// What a host that instantiates needs.
+#[derive(Default)]
+struct Nest {
+    linker: Option<Arc<Linker<Nest>>>,
+    module: Option<Module>,
+    starts: u64,
+}
+
+#[test]
+fn start_functions_that_start_others_trap() {
+    let engine = engine(1 << 20);
+    let text = r#"(module (import "host" "start" (func $start)) (func $f call $start) (start $f))"#;
+    let module = Module::new(&engine, text).unwrap();
+    let mut linker = Linker::new(&engine);
+    linker
+        .func_wrap("host", "start", |mut caller: Caller<'_, Nest>| -> Result<(), Error> {
+            let nest = caller.data_mut();
+            nest.starts += 1;
+            let (linker, module) = (nest.linker.clone().unwrap(), nest.module.clone().unwrap());
+            linker.instantiate(&mut caller, &module).map(drop)
+        })
+        .unwrap();
+    let linker = Arc::new(linker);
+    let nest = Nest { linker: Some(linker.clone()), module: Some(module.clone()), starts: 0 };
+    let mut store = Store::new(&engine, nest);
+    let error = linker.instantiate(&mut store, &module).unwrap_err();
+    assert_eq!(error.trap(), Some(Trap::StackOverflow), "{error:?}");
+    assert!(store.data().starts > 10, "only {} starts", store.data().starts);
+    let plain = Module::new(&engine, "(module (func $f) (start $f))").unwrap();
+    linker.instantiate(&mut store, &plain).unwrap();
+}
+
+/// Each function recurses once more in its own way than the one before; `$n` counts entries.
+const RECURSION_AMONG_EXCEPTIONS: &str = r#"(module (tag $e) (global $n (mut i32) (i32.const 0))
+    (func $count (global.set $n (i32.add (global.get $n) (i32.const 1))))
+    (func $guarded (export "guarded") (call $count)
+        (block $caught (try_table (catch_all $caught) (call $guarded))))
+    (func $throw (throw $e))
+    (func $in_handler (export "in handler") (call $count)
+        (block $caught (try_table (catch $e $caught) (call $throw)) (return))
+        (call $in_handler))
+    (func $in_clause (export "in clause") (call $count)
+        (try (do (call $throw)) (catch $e (call $in_clause))))
+    (func $in_rethrowing (export "in rethrowing clause") (call $count)
+        (try (do (call $throw)) (catch_all (call $in_rethrowing) (rethrow 0))))
+    (func $with_references (export "with references") (local exnref) (call $count)
+        (block $caught (result exnref)
+            (try_table (catch_all_ref $caught) (call $throw)) (unreachable))
+        (local.set 0) (call $with_references) (throw_ref (local.get 0)))
+    (func $down (export "throw") (param i32) (call $count)
+        (if (i32.eqz (local.get 0)) (then (throw $e)))
+        (call $down (i32.sub (local.get 0) (i32.const 1)))
+        (global.set $n (i32.const -1)))
+    (func (export "catch") (param i32) (result i32)
+        (block $caught (try_table (catch $e $caught) (call $down (local.get 0))))
+        (global.get $n))
+    (func (export "reset") (global.set $n (i32.const 0)))
+    (func (export "n") (result i32) (global.get $n)))"#;
+
+#[test]
+fn recursion_among_exceptions_is_one_trap_that_nobody_catches() {
+    let engine = engine(1 << 20);
+    let module = Module::new(&engine, RECURSION_AMONG_EXCEPTIONS).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let reset = instance.get_typed_func::<(), ()>(&mut store, "reset").unwrap();
+    let n = instance.get_typed_func::<(), i32>(&mut store, "n").unwrap();
+    let catch = instance.get_typed_func::<i32, i32>(&mut store, "catch").unwrap();
+    let names = ["guarded", "in handler", "in clause", "in rethrowing clause", "with references"];
+    for name in names {
+        let func = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
+        let mut depths = Vec::new();
+        for _ in 0..5 {
+            reset.call(&mut store, ()).unwrap();
+            let error = func.call(&mut store, ()).unwrap_err();
+            assert_eq!(error.trap(), Some(Trap::StackOverflow), "{name}: {error:?}");
+            depths.push(n.call(&mut store, ()).unwrap());
+            // Exceptions go on to work.
+            reset.call(&mut store, ()).unwrap();
+            assert_eq!(catch.call(&mut store, 10).unwrap(), 11, "{name}");
+        }
+        let is_one_limit = depths[0] > 1000 && depths.iter().all(|d| *d == depths[0]);
+        assert!(is_one_limit, "{name}: {depths:?}");
+    }
+}
+
+#[test]
+fn an_exception_thrown_at_the_deepest_point_is_caught_at_the_top() {
+    let engine = engine(8 << 20);
+    let module = Module::new(&engine, RECURSION_AMONG_EXCEPTIONS).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let reset = instance.get_typed_func::<(), ()>(&mut store, "reset").unwrap();
+    let n = instance.get_typed_func::<(), i32>(&mut store, "n").unwrap();
+    let catch = instance.get_typed_func::<i32, i32>(&mut store, "catch").unwrap();
+    let mut attempt = |depth: i32| {
+        reset.call(&mut store, ()).unwrap();
+        let caught = catch.call(&mut store, depth);
+        let entered = n.call(&mut store, ()).unwrap();
+        (caught, entered)
+    };
+    let (endless, frames) = attempt(i32::MAX);
+    assert_eq!(endless.unwrap_err().trap(), Some(Trap::StackOverflow));
+    assert!(frames > 100_000, "only {frames} frames");
+    // One frame more than there is room for, and then as many as there is room for.
+    for _ in 0..3 {
+        assert_eq!(attempt(frames + 1).0.unwrap_err().trap(), Some(Trap::StackOverflow));
+        assert_eq!(attempt(frames - 4).0.unwrap(), frames - 3);
+    }
+}
+
+#[test]
+fn the_collector_walks_a_full_stack() {
+    const FRAMES: i32 = 100_000;
+    let text = r#"(module
+        (type $cell (struct (field $n i32) (field $next (mut (ref null $cell)))))
+        (type $bytes (array (mut i8)))
+        (global $kept (mut anyref) (ref.null any))
+        (func $garbage (param i32)
+            (loop $again
+                (global.set $kept (array.new_default $bytes (i32.const 100000)))
+                (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+        (func $down (export "down") (param $n i32) (param $above (ref null $cell)) (result i64)
+            (local $own (ref null $cell))
+            (local.set $own (struct.new $cell (local.get $n) (local.get $above)))
+            (if (i32.eqz (local.get $n)) (then (call $garbage (i32.const 2000)) (return (i64.const 0))))
+            (i64.add
+                (call $down (i32.sub (local.get $n) (i32.const 1)) (local.get $own))
+                (i64.extend_i32_u (i32.sub
+                    (struct.get $cell $n (local.get $own))
+                    (i32.const 1)))))
+        (func (export "run") (param i32) (result i64) (call $down (local.get 0) (ref.null $cell)))
+        (func $endless (param (ref null $cell)) (result i32)
+            (call $endless (struct.new $cell (i32.const 1) (local.get 0)))
+            (i32.add (struct.get $cell $n (local.get 0))))
+        (func (export "endless") (drop (call $endless (struct.new_default $cell)))))"#;
+    for stress in [false, true] {
+        let mut config = Config::new();
+        config.compile_threads(1).gc_stress(stress);
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, text).unwrap();
+        let mut store = Store::new(&engine, ());
+        store.set_limits(StoreLimits { gc_heap_bytes: 96 << 20, ..StoreLimits::default() });
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let run = instance.get_typed_func::<i32, i64>(&mut store, "run").unwrap();
+        // Under stress every frame that makes an object has all above it walked.
+        let frames = if stress { 1000 } else { FRAMES };
+        let sum = i64::from(frames) * i64::from(frames - 1) / 2;
+        for _ in 0..2 {
+            let before = store.gc_stats();
+            assert_eq!(run.call(&mut store, frames).unwrap(), sum, "stress: {stress}");
+            assert_ne!(format!("{before:?}"), format!("{:?}", store.gc_stats()));
+        }
+        if !stress {
+            let endless = instance.get_typed_func::<(), ()>(&mut store, "endless").unwrap();
+            for _ in 0..3 {
+                let error = endless.call(&mut store, ()).unwrap_err();
+                assert_eq!(error.trap(), Some(Trap::StackOverflow), "{error:?}");
+                assert_eq!(run.call(&mut store, 1000).unwrap(), 499_500);
+            }
+        }
+    }
 }
 
 #[test]

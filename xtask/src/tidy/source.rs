@@ -19,6 +19,7 @@ const UNSAFE_PLACES: &[&str] = &[
     "crates/engine/src/trusted.rs",
     "crates/cli/src/trusted.rs",
     "tests/groups/artifacts.rs",
+    "tests/groups/fuel.rs",
     // Installs a process's own signal handlers, as an embedder would.
     "tests/embed/process_signals.rs",
     // Asks the system what a finished process used.

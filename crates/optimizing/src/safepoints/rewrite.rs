@@ -14,7 +14,7 @@ use cranelift_codegen::ir::{
 use std::collections::{HashMap, VecDeque};
 
 /// The alias region of the slots.
-const REGION: (u32, &str) = (8, "references in frames");
+const REGION: (u32, &str) = (9, "references in frames");
 
 /// The flags of accesses to the slots of a function.
 pub(super) fn slot_flags(func: &mut Function) -> MemFlagsData {
