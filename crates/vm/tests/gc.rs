@@ -12,7 +12,5 @@ mod model;
 mod outside;
 #[path = "gc/shapes.rs"]
 mod shapes;
-#[path = "gc/speed.rs"]
-mod speed;
 #[path = "gc/world.rs"]
 mod world;
