@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use selkie::{
-    Caller, Config, Engine, Error, Instance, Linker, Module, Store, StoreLimits, Trap, Val,
+    Caller, Config, Engine, Error, GcStats, Instance, Linker, Module, Store, StoreLimits, Trap, Val,
 };
 use std::sync::Arc;
 
@@ -198,7 +198,8 @@ fn recursion_by_tail_calls_of_the_host_traps() {
         depths.push(*store.data());
         assert_eq!(add.call(&mut store, (1, 2)).unwrap(), 3);
     }
-    assert!(depths[0] > 10 && depths.iter().all(|d| *d == depths[0]), "{depths:?}");
+    // The host's own frames below the first call are not always the same.
+    assert!(depths[0] > 10 && depths.iter().all(|d| d.abs_diff(depths[0]) < 5), "{depths:?}");
 }
 
 /// What a host that instantiates needs.
@@ -243,9 +244,9 @@ const RECURSION_AMONG_EXCEPTIONS: &str = r#"(module (tag $e) (global $n (mut i32
         (block $caught (try_table (catch $e $caught) (call $throw)) (return))
         (call $in_handler))
     (func $in_clause (export "in clause") (call $count)
-        (try (do (call $throw)) (catch $e (call $in_clause))))
+        try  call $throw  catch $e  call $in_clause  end)
     (func $in_rethrowing (export "in rethrowing clause") (call $count)
-        (try (do (call $throw)) (catch_all (call $in_rethrowing) (rethrow 0))))
+        try  call $throw  catch_all  call $in_rethrowing  rethrow 0  end)
     (func $with_references (export "with references") (local exnref) (call $count)
         (block $caught (result exnref)
             (try_table (catch_all_ref $caught) (call $throw)) (unreachable))
@@ -352,7 +353,9 @@ fn the_collector_walks_a_full_stack() {
         for _ in 0..2 {
             let before = store.gc_stats();
             assert_eq!(run.call(&mut store, frames).unwrap(), sum, "stress: {stress}");
-            assert_ne!(format!("{before:?}"), format!("{:?}", store.gc_stats()));
+            let after = store.gc_stats();
+            let collections = |stats: &GcStats| stats.minor_collections + stats.full_collections;
+            assert!(collections(&after) > collections(&before), "stress: {stress}");
         }
         if !stress {
             let endless = instance.get_typed_func::<(), ()>(&mut store, "endless").unwrap();

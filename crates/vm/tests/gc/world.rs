@@ -159,47 +159,6 @@ impl World {
         heap.alloc_handle(window, CONT, place, owner).unwrap()
     }
 
-    /// A pair, made without checks, as fast as machine code would.
-    #[inline]
-    pub(crate) fn quick_pair(&mut self, car: u32, cdr: u32) -> u32 {
-        let at = self.quick_room();
-        // SAFETY: the heap promises 16 bytes for us.
-        unsafe {
-            let words = self.address(at).cast::<[u32; 4]>();
-            words.write([PAIR.0, car, cdr, 0]);
-        }
-        at
-    }
-
-    /// A pair in front of the list in the first root.
-    pub(crate) fn quick_pair_with_root(&mut self) {
-        let at = self.quick_room();
-        let cdr = self.owner.slots[0] as u32;
-        // SAFETY: the heap promises 16 bytes for us.
-        unsafe { self.address(at).cast::<[u32; 4]>().write([PAIR.0, 3, cdr, 0]) };
-        self.owner.slots[0] = at.into();
-    }
-
-    /// A pair of two roots.
-    pub(crate) fn quick_pair_of(&mut self, car: usize, cdr: usize) -> u32 {
-        let at = self.quick_room();
-        let fields = [PAIR.0, self.root(car), self.root(cdr), 0];
-        // SAFETY: the heap promises 16 bytes for us.
-        unsafe { self.address(at).cast::<[u32; 4]>().write(fields) };
-        at
-    }
-
-    #[inline]
-    fn quick_room(&mut self) -> u32 {
-        let end = self.window.bump + 16;
-        if end <= self.window.limit {
-            let at = self.window.bump as u32;
-            self.window.bump = end;
-            return at;
-        }
-        self.heap.alloc(&mut self.window, 16, &mut self.owner).unwrap()
-    }
-
     fn address(&self, at: u32) -> *mut u8 {
         self.heap.base().wrapping_add(at as usize)
     }
