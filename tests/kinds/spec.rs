@@ -89,6 +89,7 @@ const FLOW: &[&str] = &[
 const OBJECTS: &[&str] = &[
     "array",
     "br_on_",
+    "cont",
     "described",
     "exceptions",
     "extern",
@@ -98,6 +99,7 @@ const OBJECTS: &[&str] = &[
     "js_strings",
     "legacy",
     "ref_",
+    "resume",
     "return_call_ref",
     "shared",
     "struct",

@@ -77,7 +77,7 @@ pub fn of_folder(folder: &str) -> Features {
         }
         "proposals/function-references" => defaults_without(&[Feature::multi_memory]),
         "shared/legacy" => defaults_and(&[Feature::legacy_exceptions]),
-        "proposals/stack-switching" | "shared/stack-switching" => {
+        "proposals/stack-switching" | "shared/stack-switching" | "own/stack-switching" => {
             defaults_and(&[Feature::stack_switching])
         }
         "proposals/custom-descriptors" | "shared/custom-descriptors" => {

@@ -90,6 +90,12 @@ const WASM: &[Choice] = choices! {
         |s, n| s.limits.gc_heap_bytes = n;
     "fuel", Count, false, "units of fuel the program may use: about one for each instruction (default: any number)",
         |s, n| { s.config.consume_fuel(true); s.fuel = Some(n); };
+    "continuation-stack", Size from MIN_STACK_BYTES as u64, false, "stack of each continuation (default 256K)",
+        |s, n| { s.config.continuation_stack_bytes(usize::try_from(n).unwrap_or(usize::MAX)); };
+    "max-continuations", Count, false, "continuations that may wait at once (default 16384)",
+        |s, n| s.limits.continuations = n;
+    "max-continuation-bytes", Size, false, "size that the stacks of continuations may have together (default 4G)",
+        |s, n| s.limits.continuation_bytes = n;
     "gc-stress", Switch, false, "collect at every allocation, to find references that were forgotten",
         |s, on| { s.config.gc_stress(on); };
 };

@@ -159,27 +159,23 @@ fn missing_imports_are_explained() {
 }
 
 #[test]
-fn what_is_only_validated_does_not_pretend_to_run() {
-    let place = Place::new("inputs-validated");
+fn what_every_proposal_adds_runs_once_it_is_switched_on() {
+    let place = Place::new("inputs-proposals");
     place.file(
         "cont.wat",
         r#"(module (type $f (func)) (type $c (cont $f))
         (func $f) (elem declare func $f)
-        (func (export "_start") (drop (cont.new $c (ref.func $f)))))"#,
+        (func (export "_start") (resume $c (cont.new $c (ref.func $f)))))"#,
     );
+    place.run(&["cont.wat"]).fails(1, "stack-switching");
     let on = ["-W", "stack-switching"];
     let run = |words: &[&str]| place.run(&[words, &on, &["cont.wat"]].concat());
-    let valid = run(&["validate"]);
-    assert!(valid.err.contains("valid, but it does not run yet: it uses `stack-switching`"));
-    valid.ok();
-    let done = run(&[]).fails(1, "`cont.new` (stack switching)");
-    assert!(done.err.contains("does not run yet"), "{done:?}");
-    assert!(run(&["inspect"]).ok().contains("stack-switching (validated, not yet run)"));
-    place.file("gc.wat", "(module (type (struct)))");
-    assert_eq!(place.run(&["validate", "gc.wat"]).err, "");
+    assert_eq!(run(&["validate"]).err, "");
+    run(&[]).ok();
+    assert!(run(&["inspect"]).ok().contains("  stack-switching\n"));
     let help = place.run(&["-W", "help"]).ok();
     let line = |name: &str| help.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
-    assert!(line("stack-switching ").ends_with("(validated, not yet run)"), "{help}");
+    assert!(line("stack-switching ").ends_with("(default off)"), "{help}");
     assert!(line("simd ").ends_with("(default on)"), "{help}");
 }
 

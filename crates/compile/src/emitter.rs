@@ -12,7 +12,7 @@ use crate::plan::{
     BytesAccess, CastPlan, ElementAccess, FieldAccess, GlobalAccess, MemoryAccess, MemoryPlan,
     TableAccess, TagAccess,
 };
-use selkie_module::builtins::Builtin;
+use selkie_module::builtins::{Builtin, StackSwitch};
 use selkie_module::fuel::Bulk;
 use selkie_module::heap::Slot;
 use selkie_module::{
@@ -314,6 +314,39 @@ pub trait Emitter {
     fn consume_bulk_fuel(&mut self, bulk: Bulk, count: Self::Value);
     /// Traps when more fuel was taken than there was.
     fn check_fuel(&mut self);
+
+    /// The continuation at a place (i32) of the store's list: an address.
+    fn continuation(&mut self, place: Self::Value) -> Self::Value;
+    /// Lets a new object stand for the continuation at a place.
+    fn stand_for(&mut self, object: Self::Value, place: Self::Value);
+    /// Where the next argument of a continuation goes: an address.
+    fn argument_place(&mut self, continuation: Self::Value) -> Self::Value;
+    /// Room for so many values on their way in this function's frame: an address. All uses share
+    /// it.
+    fn value_place(&mut self, count: usize) -> Self::Value;
+    /// Writes values to a place, for another stack.
+    fn put_values(&mut self, place: Self::Value, values: &[Self::Value]);
+    /// Reads values of these types, which another stack wrote.
+    fn take_values(&mut self, place: Self::Value, types: &[ValType], out: &mut Vec<Self::Value>);
+    /// The event of a tag, as i64: what `suspend` and `switch` look for among clauses.
+    fn event(&mut self, tag: &TagAccess, is_switch: bool) -> Self::Value;
+    /// A `resume` with clauses for these events, in this function's frame: an address. All uses
+    /// share it.
+    fn resume_place(&mut self, events: &[Self::Value]) -> Self::Value;
+    /// How a `resume` ended, as i32: 0 when the continuation returned, otherwise 1 more than the
+    /// clause that applies.
+    fn resume_outcome(&mut self, resume: Self::Value) -> Self::Value;
+    /// What a clause is given: the continuation's new object, and the place of the payload.
+    fn clause_values(&mut self, resume: Self::Value) -> (Self::Value, Self::Value);
+    /// Goes on in another stack; pushes what comes back. `on_throw` as for [`Emitter::call`].
+    fn switch_stacks(
+        &mut self,
+        way: StackSwitch,
+        args: &[Self::Value],
+        results: &[ValType],
+        on_throw: Option<Self::Label>,
+        out: &mut Vec<Self::Value>,
+    );
 
     /// An index as i64, zero-extended where it is narrower.
     fn widen(&mut self, value: Self::Value, index: IndexType) -> Self::Value;

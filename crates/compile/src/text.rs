@@ -8,7 +8,7 @@ use crate::plan::{
     Barrier, BoundsCheck, BytesAccess, CastPlan, CastTarget, ElementAccess, FieldAccess,
     GlobalAccess, MemoryAccess, MemoryPlan, NullCheck, Place, TableAccess, TagAccess,
 };
-use selkie_module::builtins::Builtin;
+use selkie_module::builtins::{Builtin, StackSwitch};
 use selkie_module::fuel::Bulk;
 use selkie_module::heap::Slot;
 use selkie_module::{
@@ -453,6 +453,67 @@ impl Emitter for TextEmitter {
     ) {
         let (ty, bytes, array, index, value) = (op.ty, op.bytes, array.0, index.0, value.0);
         self.line(format_args!("store {ty} {bytes} v{array} v{index} v{value} {}", part(at)));
+    }
+
+    fn continuation(&mut self, place: Value) -> Value {
+        self.define(format_args!("continuation [v{}]", place.0))
+    }
+
+    fn stand_for(&mut self, object: Value, place: Value) {
+        self.line(format_args!("v{} stands for continuation [v{}]", object.0, place.0));
+    }
+
+    fn argument_place(&mut self, continuation: Value) -> Value {
+        self.define(format_args!("arguments of v{}", continuation.0))
+    }
+
+    fn value_place(&mut self, count: usize) -> Value {
+        self.define(format_args!("place for {count} values"))
+    }
+
+    fn put_values(&mut self, place: Value, values: &[Value]) {
+        self.line(format_args!("put v{} ({})", place.0, list(values)));
+    }
+
+    fn take_values(&mut self, place: Value, types: &[ValType], out: &mut Vec<Value>) {
+        let first = out.len();
+        out.extend(types.iter().map(|_| self.new_value()));
+        let values = list(&out[first..]);
+        self.line(format_args!("({values}) = take v{}", place.0));
+    }
+
+    fn event(&mut self, tag: &TagAccess, is_switch: bool) -> Value {
+        let kind = if is_switch { "switch" } else { "suspend" };
+        self.define(format_args!("{kind} tag {} at {}", tag.tag.0, place(tag.place)))
+    }
+
+    fn resume_place(&mut self, events: &[Value]) -> Value {
+        self.define(format_args!("clauses ({})", list(events)))
+    }
+
+    fn resume_outcome(&mut self, resume: Value) -> Value {
+        self.define(format_args!("outcome of v{}", resume.0))
+    }
+
+    fn clause_values(&mut self, resume: Value) -> (Value, Value) {
+        let (object, payload) = (self.new_value(), self.new_value());
+        self.line(format_args!("v{}, v{} = given by v{}", object.0, payload.0, resume.0));
+        (object, payload)
+    }
+
+    fn switch_stacks(
+        &mut self,
+        way: StackSwitch,
+        args: &[Value],
+        results: &[ValType],
+        on_throw: Option<Label>,
+        out: &mut Vec<Value>,
+    ) {
+        let first = out.len();
+        out.extend(results.iter().map(|_| self.new_value()));
+        let results = list(&out[first..]);
+        let throws = on_throw.map_or(String::new(), |label| format!(" throws to L{}", label.0));
+        self.line(format_args!("({results}) = {way:?} ({}){throws}", list(args)));
     }
 
     fn ref_test(&mut self, plan: &CastPlan, value: Value) -> Value {

@@ -6,6 +6,7 @@
 //! in place ([`crate::inline`]), each validated again by its own validator.
 
 mod calls;
+mod continuations;
 mod control;
 mod descriptors;
 mod exceptions;
@@ -146,7 +147,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             hints: place.map_or(0..0, |at| at..at + 1),
         });
         let label = self.emitter.label(&ty.results);
-        self.push_frame(Frame::block(label, 0, ty.results.len(), self.stack.len()));
+        self.push_frame(Frame::block(label, &[], &ty.results, self.stack.len()));
     }
 
     fn walk(

@@ -259,6 +259,26 @@ pub(crate) fn is_subtype(
     Ok(store.engine.types().is_subtype(TypeId(found), TypeId(wanted)).into())
 }
 
+pub(crate) fn cont_new(store: &mut StoreInner, _: InstanceId, func: u64) -> Result<u32> {
+    store.new_continuation(&raw::func_at(func))
+}
+
+pub(crate) fn cont_bind(
+    store: &mut StoreInner,
+    _: InstanceId,
+    place: u32,
+    values: u64,
+    count: u32,
+    traced: u64,
+) -> Result<()> {
+    let is_bound = raw::bind_arguments(store, place, values, count, traced);
+    if is_bound { Ok(()) } else { Err(TrapCode::AllocationTooLarge) }
+}
+
+pub(crate) fn unhandled_tag(_: &mut StoreInner, _: InstanceId) -> Result<()> {
+    Err(TrapCode::UnhandledTag)
+}
+
 pub(crate) fn throw(
     store: &mut StoreInner,
     _: InstanceId,

@@ -18,6 +18,7 @@ pub struct Config {
     pub(crate) features: Features,
     pub(crate) tuning: Tuning,
     pub(crate) stack_bytes: usize,
+    pub(crate) continuation_stack_bytes: usize,
     /// `None`: one for each processor, asked for when something is compiled.
     compile_threads: Option<usize>,
     pub(crate) backtrace_frames: usize,
@@ -31,6 +32,7 @@ impl Default for Config {
             features: Features::default(),
             tuning: Tuning::default(),
             stack_bytes: selkie_vm::DEFAULT_STACK_BYTES,
+            continuation_stack_bytes: selkie_vm::DEFAULT_CONTINUATION_STACK_BYTES,
             compile_threads: None,
             backtrace_frames: 64,
             keep_debug_info: true,
@@ -70,6 +72,13 @@ impl Config {
     /// Stack that WebAssembly may use, in bytes, rounded up to pages. Default 16 MiB.
     pub fn max_wasm_stack_bytes(&mut self, bytes: usize) -> &mut Config {
         self.stack_bytes = bytes;
+        self
+    }
+
+    /// Stack of each continuation, in bytes, rounded up to pages and to 64 KiB at least. Default
+    /// 256 KiB. What a continuation does not touch takes address space only.
+    pub fn continuation_stack_bytes(&mut self, bytes: usize) -> &mut Config {
+        self.continuation_stack_bytes = bytes;
         self
     }
 

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::raw;
 use crate::store::StoreInner;
-use selkie_module::heap::{MAX_BYTES, ObjectKind, ObjectLayout, Slot};
+use selkie_module::heap::{MAX_BYTES, ObjectLayout, Slot};
 use selkie_module::{TrapCode, TypeId};
 use selkie_vm::{Collection, GcStats, Heap, HeapConfig, Roots, TableKind, VMAllocation};
 use std::mem::ManuallyDrop;
@@ -219,10 +219,8 @@ impl StoreInner {
         }
     }
 
-    /// Hears that nobody can reach an object any longer that stood for something of the store's.
-    pub(crate) fn object_died(&mut self, kind: ObjectKind, place: u32) {
-        if kind == ObjectKind::Host {
-            self.host_data.died(place);
-        }
+    /// Hears that nobody can reach an object any longer that stood for data of the host.
+    pub(crate) fn host_data_died(&mut self, place: u32) {
+        self.host_data.died(place);
     }
 }

@@ -29,6 +29,7 @@ mod builtins;
 mod code;
 mod config;
 mod const_eval;
+mod continuations;
 #[cfg(feature = "dwarf")]
 mod dwarf;
 mod engine;

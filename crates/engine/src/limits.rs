@@ -28,6 +28,12 @@ pub struct StoreLimits {
     /// structs, arrays, exceptions, external references and the units of strings take; 4 GiB at
     /// most. What does not fit is not allocated: a trap. Holds for heaps made from then on.
     pub gc_heap_bytes: u64,
+    /// Continuations that have not returned, and their stacks that wait for reuse. One more is a
+    /// trap.
+    pub continuations: u64,
+    /// Bytes that the stacks of continuations may have, all together. Each counts as a whole,
+    /// [`Config::continuation_stack_bytes`](crate::Config::continuation_stack_bytes).
+    pub continuation_bytes: u64,
     /// Instances.
     pub instances: usize,
     /// Linear memories.
@@ -37,13 +43,15 @@ pub struct StoreLimits {
 }
 
 impl Default for StoreLimits {
-    /// Memories as large as the system gives, tables of ten million elements, ten thousand of
-    /// each kind.
+    /// Memories as large as the system gives, tables of ten million elements, 16384 continuations
+    /// with stacks of 4 GiB, ten thousand of each other kind.
     fn default() -> StoreLimits {
         StoreLimits {
             memory_bytes: u64::MAX,
             table_elements: 10_000_000,
             gc_heap_bytes: u64::MAX,
+            continuations: 16_384,
+            continuation_bytes: 4 << 30,
             instances: 10_000,
             memories: 10_000,
             tables: 10_000,

@@ -11,11 +11,12 @@ use crate::store::StoreInner;
 use selkie_module::TrapCode;
 use selkie_module::heap::ObjectKind;
 use selkie_vm::{
-    LinearMemory, Roots, TableStorage, VMContext, VMFuncRef, VMFuncSlot, VMGlobal, VMMemory,
-    VMTable, VMTag,
+    LinearMemory, Roots, StartPlan, TableStorage, VMContext, VMContinuationSlot, VMFuncRef,
+    VMFuncSlot, VMGlobal, VMMemory, VMTable, VMTag,
 };
 use std::alloc::Layout;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The context of an instance: zeroed memory at a fixed address, freed on drop.
@@ -222,11 +223,60 @@ unsafe impl Roots for StoreRoots<'_> {
         unsafe { selkie_vm::each_frame_root(&raw const self.store.runtime, see) };
     }
 
-    fn visit_continuation(&mut self, _: u32, _: &mut dyn FnMut(&mut [u64])) {}
+    fn continuations(&mut self) -> &mut [VMContinuationSlot] {
+        self.store.runtime.continuation_slots()
+    }
+
+    fn visit_continuation(&mut self, place: u32, see: &mut dyn FnMut(&mut [u64])) {
+        // SAFETY: as above; the collector asks for places that objects stand for, and for 0.
+        unsafe { selkie_vm::each_continuation_root(&raw mut self.store.runtime, place, see) };
+    }
 
     fn died(&mut self, kind: ObjectKind, place: u32) {
-        self.store.object_died(kind, place);
+        match kind {
+            // SAFETY: as above; the object was the last that stood for the place.
+            ObjectKind::Cont => unsafe {
+                selkie_vm::drop_continuation(&raw mut self.store.runtime, place);
+            },
+            _ => self.store.host_data_died(place),
+        }
     }
+}
+
+/// A continuation that will call a function of the store; `None` where there is no stack for it.
+pub(crate) fn new_continuation(
+    store: &mut StoreInner,
+    func: &VMFuncRef,
+    plan: &Arc<StartPlan>,
+) -> Option<u32> {
+    // SAFETY: a store that runs is at a stable address and borrowed exclusively; its functions
+    // live as long as it does, and the plan was made from the function's type.
+    unsafe { selkie_vm::new_continuation(&raw mut store.runtime, func, plan) }
+}
+
+/// Binds arguments to a continuation; `false` where there is no memory to remember them.
+pub(crate) fn bind_arguments(
+    store: &mut StoreInner,
+    place: u32,
+    values: u64,
+    count: u32,
+    traced: u64,
+) -> bool {
+    let values = values as *const u8;
+    // SAFETY: machine code has found the place in an object that is not consumed, and passes values
+    // of the types that the continuation takes next, in its own frame.
+    unsafe { selkie_vm::bind(&raw mut store.runtime, place, values, count, traced) }
+}
+
+/// Gives the stacks of finished continuations back, but for some.
+pub(crate) fn release_finished_continuations(store: &mut StoreInner, kept: usize) {
+    // SAFETY: the store is borrowed exclusively.
+    unsafe { selkie_vm::release_finished(&raw mut store.runtime, kept) };
+}
+
+/// The function that a reference in machine code refers to.
+pub(crate) fn func_at(address: u64) -> VMFuncRef {
+    read_func_ref(address as *const VMFuncRef)
 }
 
 /// The reference in a global of a reference type.

@@ -3,6 +3,7 @@
 //! Instances, memories, tables and host functions live until their store is dropped; handles to
 //! them are small values that name the store, and are refused in any other.
 
+use crate::continuations::Continuations;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::heap::Held;
@@ -62,6 +63,7 @@ pub struct StoreInner {
     pub(crate) heap: Option<Box<Heap>>,
     /// Values on their way into objects.
     pub(crate) held: Vec<Held>,
+    pub(crate) continuations: Continuations,
 }
 
 /// Things that machine code points to and no instance owns.
@@ -143,7 +145,10 @@ impl<T> Store<T> {
         let mut runtime = StoreRuntime::new(engine.config().stack_bytes)?;
         runtime.set_backtrace_frames(engine.config().backtrace_frames);
         runtime.vm.builtin_impls = crate::entry::builtin_impls();
-        let inner = StoreInner {
+        // The runtime may count where machine code does not.
+        runtime.vm.fuel = if engine.config().tuning().consume_fuel { 0 } else { i64::MAX };
+        runtime.set_continuation_stack_bytes(engine.config().continuation_stack_bytes)?;
+        let mut inner = StoreInner {
             runtime,
             id: StoreId::next(),
             engine: engine.clone(),
@@ -159,7 +164,9 @@ impl<T> Store<T> {
             uncounted_fuel: 0,
             heap: None,
             held: Vec::new(),
+            continuations: Continuations::default(),
         };
+        inner.apply_continuation_limits();
         Ok(Store { contents: Box::new(StoreBox { inner, data }), data: PhantomData })
     }
 
@@ -209,6 +216,7 @@ impl<T> Store<T> {
     /// Sets what the store's instances may use, from now on.
     pub fn set_limits(&mut self, limits: StoreLimits) {
         self.contents.inner.limits = limits;
+        self.contents.inner.apply_continuation_limits();
     }
 }
 

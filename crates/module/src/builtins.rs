@@ -87,6 +87,14 @@ macro_rules! for_each_builtin {
             /// Throws an exception, which is not null, to the nearest landing pad of this
             /// activation, or out of it. Does not return.
             throw(exception: ref);
+            /// A continuation that will call a function which is not null: its place. No object
+            /// stands for it yet.
+            cont_new(func: ptr) -> i32;
+            /// Appends arguments to those bound to a continuation: at most 64 values of 16 bytes;
+            /// the bits of `traced` say which are references that the collector traces.
+            cont_bind(place: i32, values: ptr, count: i32, traced: i64);
+            /// Nobody handles a `suspend` or `switch`.
+            unhandled_tag();
         }
     };
 }
@@ -151,7 +159,45 @@ const QUIET: &[Builtin] = &[
     Builtin::array_init_data,
     Builtin::array_init_elem,
     Builtin::is_subtype,
+    Builtin::cont_bind,
 ];
+
+/// Ways between stacks that machine code calls. Their stubs follow those of the builtins. Each takes
+/// the context first, all arguments in integer registers, keeps no register but the frame
+/// pointer, and goes on in another stack; the call returns when somebody comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum StackSwitch {
+    /// `resume`: continuation, `VMResume`, object. Returns the results of the continuation's
+    /// function as that function would, or the address of the area that they are in.
+    Resume,
+    /// `resume_throw_ref`: continuation, `VMResume`, object, exception. Returns as `Resume`.
+    ResumeThrow,
+    /// `suspend`: event, a new object, payload. Returns when the payload's place holds the results.
+    Suspend,
+    /// `switch`: event, a new object, payload's place, continuation, object. Returns as `Suspend`.
+    Switch,
+}
+
+impl StackSwitch {
+    /// Every way, in order.
+    pub const ALL: &'static [StackSwitch] =
+        &[StackSwitch::Resume, StackSwitch::ResumeThrow, StackSwitch::Suspend, StackSwitch::Switch];
+
+    /// The place of its stub behind those of the builtins.
+    pub const fn stub(self) -> usize {
+        Builtin::ALL.len() + self as usize
+    }
+
+    /// How many parameters follow the context.
+    pub const fn params(self) -> usize {
+        match self {
+            StackSwitch::Resume | StackSwitch::Suspend => 3,
+            StackSwitch::ResumeThrow => 4,
+            StackSwitch::Switch => 5,
+        }
+    }
+}
 
 macro_rules! builtin_type {
     (i32) => {

@@ -32,7 +32,7 @@ macro_rules! for_each_feature {
             wide_arithmetic, wasm_wide_arithmetic, "wide-arithmetic", WIDE_ARITHMETIC, true, true, "128-bit addition, subtraction and multiplication";
             custom_page_sizes, wasm_custom_page_sizes, "custom-page-sizes", CUSTOM_PAGE_SIZES, true, true, "memories with pages of one byte";
             compact_imports, wasm_compact_imports, "compact-imports", COMPACT_IMPORTS, true, true, "import sections that share module names";
-            stack_switching, wasm_stack_switching, "stack-switching", STACK_SWITCHING, false, false, "continuations";
+            stack_switching, wasm_stack_switching, "stack-switching", STACK_SWITCHING, false, true, "continuations";
             custom_descriptors, wasm_custom_descriptors, "custom-descriptors", CUSTOM_DESCRIPTORS, false, true, "exact types and descriptors";
             memory_control, wasm_memory_control, "memory-control", MEMORY_CONTROL, false, true, "memory.discard";
             js_string_builtins, wasm_js_string_builtins, "js-string-builtins", NONE, true, true, "strings for modules that import wasm:js-string or string constants";

@@ -166,7 +166,7 @@ pub mod store {
     pub const EXIT_PC: u32 = 16;
     /// The WebAssembly stack pointer at that moment.
     pub const WASM_SP: u32 = 24;
-    /// Lowest usable address of the WebAssembly stack.
+    /// Lowest usable address of the stack that the innermost activation began on.
     pub const STACK_LOW: u32 = 32;
     /// `*const [*const u8]`: what the entry stubs call, in table order.
     pub const BUILTIN_IMPLS: u32 = 40;
@@ -186,8 +186,51 @@ pub mod store {
     pub const TYPES: u32 = 96;
     /// `u32`: the `TrapCode` that a signal handler or an entry raised.
     pub const TRAP: u32 = 104;
+    /// `*mut VMContinuation`: the one that runs; null while the activation's own stack is in use.
+    pub const CONTINUATION: u32 = 112;
+    /// `*mut VMContinuationSlot`: all continuations, by place.
+    pub const CONTINUATIONS: u32 = 120;
+    /// `*mut VMContinuation`: those whose function has returned, for use by others.
+    pub const FINISHED: u32 = 128;
     /// Its size.
-    pub const BYTES: u32 = 112;
+    pub const BYTES: u32 = 136;
+}
+
+/// `VMContinuation`: a stack of its own, and where it goes on.
+pub mod continuation {
+    /// `*mut u8`: where the next argument of its `resume` goes, 16 bytes each.
+    pub const ARGUMENTS: u32 = 0;
+}
+
+/// `VMContinuationSlot`: a place in a store's list of continuations. Place 0 is never used: in an
+/// object it says that the continuation has been consumed.
+pub mod continuation_slot {
+    /// `*mut VMContinuation`.
+    pub const CONTINUATION: u32 = 0;
+    /// `u32`: the object that stands for it; 0 for none.
+    pub const OBJECT: u32 = 8;
+    /// `u32`: whether its frames may refer to young objects; set with the object.
+    pub const HAS_YOUNG: u32 = 12;
+    /// Its size: 16, so that places are shifted.
+    pub const BYTES: u32 = 16;
+}
+
+/// `VMResume`: a `resume` that waits for its continuation, in the frame of its function.
+pub mod resume {
+    /// `u32`: 0 when the continuation returned, otherwise 1 more than the clause that applies.
+    pub const OUTCOME: u32 = 0;
+    /// `u32`: the number of clauses.
+    pub const COUNT: u32 = 4;
+    /// `u64`: the continuation that a clause is given, a reference of the heap.
+    pub const REFERENCE: u32 = 8;
+    /// `*const u8`: the values that a clause is given, 16 bytes each.
+    pub const PAYLOAD: u32 = 16;
+    /// `[u64]`: the events of the clauses: id of the tag, and [`SWITCH`] in clauses of `switch`.
+    pub const EVENTS: u32 = 24;
+    /// What tells a `switch` from a `suspend` with the same tag.
+    pub const SWITCH: u64 = 1 << 32;
+    /// Bytes of a value on its way between stacks.
+    pub const VALUE_BYTES: u32 = 16;
 }
 
 /// Where things lie in the context of one module's instances.

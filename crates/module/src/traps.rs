@@ -87,6 +87,14 @@ traps! {
     StringOutOfBounds = 30, "out of bounds string access";
     /// A number that is no code point.
     InvalidCodePoint = 31, "invalid code point";
+    /// A `suspend` or `switch` whose tag no `resume` around it handles.
+    UnhandledTag = 28, "unhandled tag";
+    /// A continuation operation on null.
+    NullContinuationReference = 29, "null continuation reference";
+    /// A continuation that has been resumed, bound or switched to before.
+    ContinuationConsumed = 32, "continuation already consumed";
+    /// A new continuation beyond what the store's limits or the system allow.
+    TooManyContinuations = 33, "too many continuations";
 }
 
 impl std::fmt::Display for TrapCode {

@@ -158,6 +158,14 @@ impl ValType {
     pub fn is_ref(self) -> bool {
         matches!(self, ValType::Ref(_))
     }
+
+    /// The type of its module that a reference type names.
+    pub fn named(self) -> Option<TypeIndex> {
+        match self {
+            ValType::Ref(RefType { heap: HeapType::Concrete(TypeRef::Module(ty)), .. }) => Some(ty),
+            _ => None,
+        }
+    }
 }
 
 /// What a struct field or array element stores.

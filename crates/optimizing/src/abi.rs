@@ -6,7 +6,7 @@
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
 use selkie_module::abi::uses_result_area;
-use selkie_module::builtins::{Builtin, BuiltinType};
+use selkie_module::builtins::{Builtin, BuiltinType, StackSwitch};
 use selkie_module::{FuncType, ValType};
 
 /// Pointers and references.
@@ -39,6 +39,20 @@ pub(crate) fn signature(ty: &FuncType) -> Signature {
     signature.params.extend(ty.params.iter().map(|ty| AbiParam::new(value_type(*ty))));
     if !has_area {
         signature.returns.extend(ty.results.iter().map(|ty| AbiParam::new(value_type(*ty))));
+    }
+    signature
+}
+
+/// The signature of a way between stacks: all arguments are addresses, references or 64-bit
+/// numbers.
+pub(crate) fn switch_signature(way: StackSwitch, results: &[ValType]) -> Signature {
+    let mut signature = Signature::new(CallConv::Tail);
+    signature.params.push(AbiParam::special(POINTER, ArgumentPurpose::VMContext));
+    signature.params.extend((0..way.params()).map(|_| AbiParam::new(POINTER)));
+    if uses_result_area(results) {
+        signature.returns.push(AbiParam::new(POINTER));
+    } else {
+        signature.returns.extend(results.iter().map(|ty| AbiParam::new(value_type(*ty))));
     }
     signature
 }

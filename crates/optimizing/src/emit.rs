@@ -11,6 +11,7 @@ mod bulk;
 mod bytes;
 mod call;
 mod cast;
+mod continuations;
 mod control;
 mod convert;
 mod elements;
@@ -48,7 +49,7 @@ use selkie_compile::plan::{
     TableAccess, TagAccess,
 };
 use selkie_compile::{CompileUnit, Numeric, Tuning};
-use selkie_module::builtins::Builtin;
+use selkie_module::builtins::{Builtin, StackSwitch};
 use selkie_module::fuel::Bulk;
 use selkie_module::heap::Slot;
 use selkie_module::{
@@ -79,6 +80,8 @@ pub(crate) struct CraneliftEmitter<'f> {
     default_value: Option<(Block, Type, Value)>,
     /// Values that a branch carries; kept for its memory.
     carried: Vec<BlockArg>,
+    /// Where values lie on their way between stacks.
+    ways: continuations::Ways,
     /// Whether the function reaches into the collected heap or asks for types.
     uses_heap: bool,
     /// Values that are references that the collector traces.
@@ -113,6 +116,7 @@ impl<'f> CraneliftEmitter<'f> {
             builtins: HashMap::new(),
             default_value: None,
             carried: Vec::new(),
+            ways: continuations::Ways::default(),
             uses_heap: false,
             traced: Vec::new(),
             quiet: HashSet::new(),
@@ -520,6 +524,57 @@ impl Emitter for CraneliftEmitter<'_> {
 
     fn check_fuel(&mut self) {
         self.emit_check_fuel();
+    }
+
+    fn continuation(&mut self, place: Value) -> Value {
+        self.load_continuation(place)
+    }
+
+    fn stand_for(&mut self, object: Value, place: Value) {
+        self.emit_stand_for(object, place);
+    }
+
+    fn argument_place(&mut self, continuation: Value) -> Value {
+        self.load_argument_place(continuation)
+    }
+
+    fn value_place(&mut self, count: usize) -> Value {
+        self.emit_value_place(count)
+    }
+
+    fn put_values(&mut self, place: Value, values: &[Value]) {
+        self.emit_put_values(place, values);
+    }
+
+    fn take_values(&mut self, place: Value, types: &[ValType], out: &mut Vec<Value>) {
+        self.emit_take_values(place, types, out);
+    }
+
+    fn event(&mut self, tag: &TagAccess, is_switch: bool) -> Value {
+        self.emit_event(tag, is_switch)
+    }
+
+    fn resume_place(&mut self, events: &[Value]) -> Value {
+        self.emit_resume_place(events)
+    }
+
+    fn resume_outcome(&mut self, resume: Value) -> Value {
+        self.load_outcome(resume)
+    }
+
+    fn clause_values(&mut self, resume: Value) -> (Value, Value) {
+        self.load_clause_values(resume)
+    }
+
+    fn switch_stacks(
+        &mut self,
+        way: StackSwitch,
+        args: &[Value],
+        results: &[ValType],
+        on_throw: Option<Block>,
+        out: &mut Vec<Value>,
+    ) {
+        self.emit_switch(way, args, results, on_throw, out);
     }
 
     fn widen(&mut self, value: Value, _index: IndexType) -> Value {

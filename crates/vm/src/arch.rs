@@ -8,7 +8,7 @@ mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{
     ENTRY_BYTES, enter, enter_int, enter_int_one, fault_frame, fault_pc, fault_sp, land,
-    resume_unwinding, stack_pointer, unwind,
+    resume_unwinding, stack_pointer, start_address, unwind,
 };
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::{builtin_stubs, host_call_direct_stub, host_call_stub, host_call_stub_int};

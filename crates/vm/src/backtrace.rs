@@ -1,14 +1,15 @@
 //! Walks the frames of WebAssembly code.
 //!
-//! Frame pointers chain the frames of one activation; the chain ends where it leaves the
-//! WebAssembly stack, since the outermost frame returns to the host's. Records in `call.rs` chain
-//! the activations. Every frame pointer is checked against the stack's bounds and must grow: a
+//! Frame pointers chain the frames on one stack; the chain ends where it leaves it. Where that is
+//! the stack of a continuation, the walk goes on at the `resume` that runs it. Records in `call.rs`
+//! chain the activations. Every frame pointer is checked against the stack's bounds and must grow: a
 //! damaged chain ends the walk, it does not break it.
 
 use std::ops::ControlFlow;
 
 use crate::StoreRuntime;
-use crate::call::UnwindSite;
+use crate::call::{StackBounds, UnwindSite};
+use crate::continuation::VMContinuation;
 
 /// A frame of machine code, innermost first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub unsafe fn capture(store: *const StoreRuntime, mut see: impl FnMut(Frame) -> 
 /// at most `limit`.
 ///
 /// # Safety
-/// As for [`capture`], and nothing ran on the stack since it was unwound.
+/// As for [`capture`], and nothing ran on the stacks since they were unwound.
 pub(crate) unsafe fn capture_unwound(
     store: *const StoreRuntime,
     site: UnwindSite,
@@ -49,9 +50,9 @@ pub(crate) unsafe fn capture_unwound(
         frames.push(frame);
         ControlFlow::Continue(())
     };
-    // SAFETY: by contract.
+    // SAFETY: by contract. The activation that was unwound began where the one around it stands.
     let _ = unsafe {
-        walk_frames(store, site, &mut see).is_continue()
+        walk_unwound(site, (*store).current_bounds(), &mut see).is_continue()
             && walk_activations(store, &mut see).is_continue()
     };
     frames
@@ -83,50 +84,93 @@ pub(crate) unsafe fn walk_waiting(
         if !(*store).is_inside_wasm() {
             return ControlFlow::Continue(());
         }
-        let (mut pc, mut fp) = ((*store).vm.exit_pc, (*store).vm.exit_fp);
+        let mut site = UnwindSite::left(store);
+        let mut bounds = (*store).own_bounds();
         let mut suspended = (*store).suspended;
         loop {
-            see(pc, fp)?;
-            walk_callers(store, fp, see)?;
-            if suspended.is_null() {
-                return ControlFlow::Continue(());
-            }
-            (pc, fp) = ((*suspended).exit_pc, (*suspended).exit_fp);
-            suspended = (*suspended).outer;
+            walk_activation(site, bounds, see)?;
+            let Some(outer) = suspended.as_ref() else { return ControlFlow::Continue(()) };
+            (site, bounds) = (outer.site(), outer.bounds);
+            suspended = outer.outer;
         }
     }
 }
 
 /// # Safety
-/// The stack of `store` is mapped.
-unsafe fn walk_frames(
-    store: *const StoreRuntime,
-    site: UnwindSite,
-    see: See<'_>,
-) -> ControlFlow<()> {
-    see(Frame { pc: site.pc, is_return_address: !site.is_exact })?;
-    let mut waiting = |pc, _| see(Frame { pc, is_return_address: true });
+/// As for [`walk_activation`].
+unsafe fn walk_unwound(site: UnwindSite, bounds: StackBounds, see: See<'_>) -> ControlFlow<()> {
+    let mut is_exact = site.is_exact;
+    let mut waiting = |pc, _| {
+        let is_return_address = !std::mem::take(&mut is_exact);
+        see(Frame { pc, is_return_address })
+    };
     // SAFETY: by contract.
-    unsafe { walk_callers(store, site.fp, &mut waiting) }
+    unsafe { walk_activation(site, bounds, &mut waiting) }
 }
 
-/// Shows the callers of the frame at `fp` within its activation.
+/// Shows the frames of an activation: those of the continuations that run, each on its own stack,
+/// then those on the stack of these bounds, which it began on.
 ///
 /// # Safety
-/// The stack of `store` is mapped.
-unsafe fn walk_callers(
-    store: *const StoreRuntime,
-    mut fp: usize,
+/// The stacks are mapped, and the continuations live.
+unsafe fn walk_activation(
+    site: UnwindSite,
+    bounds: StackBounds,
+    see: SeeWaiting<'_>,
+) -> ControlFlow<()> {
+    let (mut pc, mut fp) = (site.pc, site.fp);
+    let mut running = site.continuation;
+    // SAFETY: by contract.
+    unsafe {
+        while let Some(continuation) = running.as_ref() {
+            walk_stack(pc, fp, continuation.bounds(), see)?;
+            (pc, fp) = continuation.resumer();
+            running = continuation.parent;
+        }
+        walk_stack(pc, fp, bounds, see)
+    }
+}
+
+/// Shows the frames of continuations that wait together, by their root.
+///
+/// # Safety
+/// The root waits.
+pub(crate) unsafe fn walk_continuation(
+    root: *const VMContinuation,
     see: SeeWaiting<'_>,
 ) -> ControlFlow<()> {
     // SAFETY: by contract.
-    let (low, top) = unsafe { ((*store).vm.stack_low as usize, (*store).stack_top as usize) };
-    let is_frame = |fp: usize| fp >= low && fp <= top - 16 && fp.is_multiple_of(8);
-    while is_frame(fp) {
+    unsafe {
+        let mut at = (*root).leaf.cast_const();
+        let (mut pc, mut fp) = (*at).waits_at();
+        loop {
+            walk_stack(pc, fp, (*at).bounds(), see)?;
+            if at == root {
+                return ControlFlow::Continue(());
+            }
+            (pc, fp) = (*at).resumer();
+            at = (*at).parent;
+        }
+    }
+}
+
+/// Shows a frame and its callers on the same stack.
+///
+/// # Safety
+/// The stack is mapped.
+unsafe fn walk_stack(
+    pc: usize,
+    mut fp: usize,
+    bounds: StackBounds,
+    see: SeeWaiting<'_>,
+) -> ControlFlow<()> {
+    see(pc, fp)?;
+    while bounds.has_frame(fp) {
         // SAFETY: both words lie within the stack.
         let (next, pc) = unsafe { (*(fp as *const usize), *((fp + 8) as *const usize)) };
-        // The outermost frame returns to `enter`, whose frame is on the host stack.
-        if next <= fp || !is_frame(next) {
+        // The outermost frame of an activation returns to `enter`, whose frame is on the host
+        // stack; that of a continuation to where it started, which has no frame.
+        if next <= fp || !bounds.has_frame(next) {
             break;
         }
         see(pc, next)?;

@@ -14,6 +14,7 @@ use crate::ResourceError;
 use crate::arch::{self, ENTRY_BYTES};
 use crate::backtrace::{Frame, capture_unwound};
 use crate::context::{CallRegs, VMAllocation, VMStoreContext};
+use crate::continuation::{Continuations, VMContinuation, discard};
 use crate::stack::{self, MIN_STACK_BYTES, StackMemory, usable_size};
 use crate::thread::{self, HostStack, ThreadState};
 use crate::throw::Landings;
@@ -26,12 +27,51 @@ const MAX_STACK_ARG_BYTES: usize = MIN_STACK_BYTES / 2;
 const DEFAULT_BACKTRACE_FRAMES: usize = 64;
 
 /// Where unwinding began.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct UnwindSite {
     pub(crate) pc: usize,
     pub(crate) fp: usize,
     /// Whether `pc` is a faulting instruction rather than a return address.
     pub(crate) is_exact: bool,
+    /// Whose stack that is on.
+    pub(crate) continuation: *const VMContinuation,
+}
+
+impl UnwindSite {
+    const NOWHERE: UnwindSite =
+        UnwindSite { pc: 0, fp: 0, is_exact: false, continuation: std::ptr::null() };
+
+    /// Where WebAssembly left for the host.
+    ///
+    /// # Safety
+    /// `store` is live.
+    pub(crate) unsafe fn left(store: *const StoreRuntime) -> UnwindSite {
+        // SAFETY: by contract.
+        let vm = unsafe { &raw const (*store).vm };
+        // SAFETY: as above.
+        unsafe {
+            UnwindSite {
+                pc: (*vm).exit_pc,
+                fp: (*vm).exit_fp,
+                is_exact: false,
+                continuation: (*vm).continuation,
+            }
+        }
+    }
+}
+
+/// Addresses of a stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StackBounds {
+    pub(crate) low: usize,
+    pub(crate) top: usize,
+}
+
+impl StackBounds {
+    /// Whether a frame pointer can be one of this stack: the two words there lie on it.
+    pub(crate) fn has_frame(self, fp: usize) -> bool {
+        fp >= self.low && fp <= self.top - 16 && fp.is_multiple_of(8)
+    }
 }
 
 /// What a nested call overwrites of the store's context.
@@ -41,8 +81,19 @@ pub(crate) struct Suspended {
     pub(crate) exit_fp: usize,
     /// The next one out.
     pub(crate) outer: *const Suspended,
+    pub(crate) continuation: *mut VMContinuation,
+    /// Of the stack that it began on.
+    pub(crate) bounds: StackBounds,
     wasm_sp: *mut u8,
     host_sp: *mut u8,
+}
+
+impl Suspended {
+    /// Where it waits.
+    pub(crate) fn site(&self) -> UnwindSite {
+        let Suspended { exit_pc: pc, exit_fp: fp, continuation, .. } = *self;
+        UnwindSite { pc, fp, is_exact: false, continuation }
+    }
 }
 
 /// A store's context together with what only Rust needs. Machine code holds its address, so it
@@ -54,7 +105,7 @@ pub struct StoreRuntime {
     stack_bytes: usize,
     backtrace_frames: usize,
     pub(crate) unwound: UnwindSite,
-    /// Highest address of the stack in use.
+    /// Highest address of the stack that the innermost activation began on.
     pub(crate) stack_top: *mut u8,
     /// The innermost activation that waits for a nested one; null for none.
     pub(crate) suspended: *const Suspended,
@@ -62,6 +113,9 @@ pub struct StoreRuntime {
     /// The exception that is unwinding; 0 for none.
     pub(crate) exception: u64,
     pub(crate) landings: Landings,
+    pub(crate) continuations: Continuations,
+    /// What a continuation's function is called with.
+    pub(crate) start_regs: CallRegs,
 }
 
 impl std::fmt::Debug for StoreRuntime {
@@ -89,15 +143,20 @@ impl StoreRuntime {
                 gc: VMAllocation::default(),
                 types: std::ptr::null(),
                 trap: 0,
+                continuation: std::ptr::null_mut(),
+                continuations: std::ptr::null_mut(),
+                finished: std::ptr::null_mut(),
             },
             stack_bytes: usable_size(stack_bytes)?,
             backtrace_frames: DEFAULT_BACKTRACE_FRAMES,
-            unwound: UnwindSite::default(),
+            unwound: UnwindSite::NOWHERE,
             stack_top: std::ptr::null_mut(),
             suspended: std::ptr::null(),
             payload: None,
             exception: 0,
             landings: Landings::NONE,
+            continuations: Continuations::new(),
+            start_regs: CallRegs::ZERO,
         })
     }
 
@@ -114,6 +173,25 @@ impl StoreRuntime {
     /// Whether WebAssembly of this store is being run.
     pub fn is_inside_wasm(&self) -> bool {
         !self.vm.host_sp.is_null()
+    }
+
+    /// Of the stack that the innermost activation began on.
+    pub(crate) fn own_bounds(&self) -> StackBounds {
+        StackBounds { low: self.vm.stack_low as usize, top: self.stack_top as usize }
+    }
+
+    fn set_own_bounds(&mut self, bounds: StackBounds) {
+        self.vm.stack_low = bounds.low as *mut u8;
+        self.stack_top = bounds.top as *mut u8;
+    }
+
+    /// Of the stack that is in use.
+    pub(crate) fn current_bounds(&self) -> StackBounds {
+        // SAFETY: what runs is live.
+        match unsafe { self.vm.continuation.as_ref() } {
+            Some(continuation) => continuation.bounds(),
+            None => self.own_bounds(),
+        }
     }
 }
 
@@ -233,7 +311,11 @@ unsafe fn call_outermost(
         }
         let has_returned = switch(thread, store, top, entry);
         (*store).vm.host_sp = std::ptr::null_mut();
-        if has_returned { Ok(()) } else { Err(take_unwind(store)) }
+        if has_returned {
+            return Ok(());
+        }
+        let unfinished = std::mem::replace(&mut (*store).vm.continuation, std::ptr::null_mut());
+        Err(take_unwind(store, unfinished))
     }
 }
 
@@ -283,7 +365,8 @@ unsafe fn call_nested(
         let vm = &raw mut (*store).vm;
         let wasm_sp = (*vm).wasm_sp;
         let start = wasm_sp.wrapping_sub(wasm_sp as usize % 16);
-        let room = (start as usize).saturating_sub((*vm).stack_low as usize);
+        let bounds = (*store).current_bounds();
+        let room = (start as usize).saturating_sub(bounds.low);
         if room < entry.stack_args.len() + NESTED_RESERVE_BYTES {
             return Err(Unwind::trap(TrapCode::StackOverflow));
         }
@@ -291,17 +374,24 @@ unsafe fn call_nested(
             exit_pc: (*vm).exit_pc,
             exit_fp: (*vm).exit_fp,
             outer: (*store).suspended,
+            continuation: (*vm).continuation,
+            bounds: (*store).own_bounds(),
             wasm_sp,
             host_sp: (*vm).host_sp,
         };
         (*store).suspended = &raw const suspended;
+        // A `suspend` inside finds no handler outside: the host's frames lie between.
+        (*vm).continuation = std::ptr::null_mut();
+        (*store).set_own_bounds(bounds);
         let has_returned = switch(thread, store, start, entry);
         (*store).suspended = suspended.outer;
+        (*store).set_own_bounds(suspended.bounds);
+        let unfinished = std::mem::replace(&mut (*vm).continuation, suspended.continuation);
         (*vm).exit_pc = suspended.exit_pc;
         (*vm).exit_fp = suspended.exit_fp;
         (*vm).wasm_sp = suspended.wasm_sp;
         (*vm).host_sp = suspended.host_sp;
-        if has_returned { Ok(()) } else { Err(take_unwind(store)) }
+        if has_returned { Ok(()) } else { Err(take_unwind(store, unfinished)) }
     }
 }
 
@@ -335,10 +425,21 @@ unsafe fn switch(
 }
 
 /// # Safety
-/// The innermost call was unwound just now: nothing ran on the stack since, and the store's
-/// context is again what it was before that call.
+/// The innermost call was unwound just now: nothing ran on its stacks since, and the store's
+/// context is again what it was before that call. `unfinished` is the continuation that ran.
 #[cold]
-unsafe fn take_unwind(store: *mut StoreRuntime) -> Box<Unwind> {
+unsafe fn take_unwind(store: *mut StoreRuntime, unfinished: *mut VMContinuation) -> Box<Unwind> {
+    // SAFETY: by contract; control has left all that ran.
+    unsafe {
+        let unwind = read_unwind(store);
+        discard(unfinished, std::ptr::null_mut());
+        unwind
+    }
+}
+
+/// # Safety
+/// As for [`take_unwind`].
+unsafe fn read_unwind(store: *mut StoreRuntime) -> Box<Unwind> {
     // SAFETY: the store is live, and nobody holds a reference into it.
     unsafe {
         if let Some(payload) = (*store).payload.take() {
@@ -404,8 +505,7 @@ pub(crate) unsafe fn raise(store: *mut StoreRuntime) -> ! {
             // There is nothing to return to: going on would run on a stack that is gone.
             std::process::abort();
         }
-        (*store).unwound =
-            UnwindSite { pc: (*store).vm.exit_pc, fp: (*store).vm.exit_fp, is_exact: false };
+        (*store).unwound = UnwindSite::left(store);
         arch::unwind(store)
     }
 }

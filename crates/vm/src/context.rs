@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use selkie_module::layout;
 
 use crate::StoreRuntime;
+use crate::continuation::{VMContinuation, VMContinuationSlot, VMResume};
 
 /// The head of an instance's context; its variable part follows in memory.
 #[derive(Debug)]
@@ -190,7 +191,7 @@ pub struct VMStoreContext {
     pub exit_pc: usize,
     /// The WebAssembly stack pointer at that moment.
     pub wasm_sp: *mut u8,
-    /// Lowest usable address of the WebAssembly stack.
+    /// Lowest usable address of the stack that the innermost activation began on.
     pub stack_low: *mut u8,
     /// What the builtin stubs call.
     pub builtin_impls: *const *const u8,
@@ -208,6 +209,12 @@ pub struct VMStoreContext {
     pub types: *const VMType,
     /// The trap that is unwinding; 0 for none.
     pub trap: u32,
+    /// The continuation that runs; null while the activation's own stack is in use.
+    pub continuation: *mut VMContinuation,
+    /// All continuations, by place.
+    pub continuations: *mut VMContinuationSlot,
+    /// Those whose function has returned.
+    pub finished: *mut VMContinuation,
 }
 
 /// Register arguments before a call, register results after it.
@@ -256,7 +263,13 @@ check_layout! {
         host_sp @ HOST_SP, exit_fp @ EXIT_FP, exit_pc @ EXIT_PC, wasm_sp @ WASM_SP,
         stack_low @ STACK_LOW, builtin_impls @ BUILTIN_IMPLS, owner @ OWNER, fuel @ FUEL,
         epoch_deadline @ EPOCH_DEADLINE, epoch @ EPOCH, gc @ GC_BUMP, types @ TYPES,
-        trap @ TRAP,
+        trap @ TRAP, continuation @ CONTINUATION, continuations @ CONTINUATIONS,
+        finished @ FINISHED,
+    }
+    VMContinuation = continuation { arguments @ ARGUMENTS }
+    VMContinuationSlot = continuation_slot { continuation @ CONTINUATION, object @ OBJECT, has_young @ HAS_YOUNG }
+    VMResume = resume {
+        outcome @ OUTCOME, count @ COUNT, reference @ REFERENCE, payload @ PAYLOAD,
     }
 }
 
@@ -271,6 +284,8 @@ const _: () = {
     assert!(size_of::<VMGlobal>() == layout::global::BYTES as usize);
     assert!(size_of::<VMType>() == layout::vm_type::BYTES as usize);
     assert!(size_of::<VMTag>() == layout::tag::BYTES as usize);
+    assert!(size_of::<VMContinuationSlot>() == layout::continuation_slot::BYTES as usize);
+    assert!(size_of::<VMResume>() == layout::resume::EVENTS as usize);
     assert!(size_of::<VMStoreContext>() == layout::store::BYTES as usize);
     let limit = layout::store::GC_BUMP as usize + std::mem::offset_of!(VMAllocation, limit);
     assert!(limit == layout::store::GC_LIMIT as usize);

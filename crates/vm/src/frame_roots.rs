@@ -7,7 +7,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use crate::StoreRuntime;
-use crate::backtrace::walk_waiting;
+use crate::backtrace::{walk_continuation, walk_waiting};
 use crate::code::{self, CodeObject};
 
 /// Finds code objects for many addresses, most of which lie in the one that was found last.
@@ -37,16 +37,58 @@ impl CodeFinder {
 pub unsafe fn each_frame_root(store: *const StoreRuntime, see: &mut dyn FnMut(&mut [u64])) {
     let mut finder = CodeFinder::default();
     let mut frame = |pc: usize, fp: usize| {
-        if let Some((object, offset)) = finder.call(pc) {
-            object.each_slot(offset, &mut |below| {
-                let slot = fp.wrapping_sub(below as usize) as *mut u64;
-                // SAFETY: the stack map tells of a word in this frame, which waits; the slice is
-                // the only reference to it.
-                see(unsafe { std::slice::from_raw_parts_mut(slot, 1) });
-            });
-        }
+        // SAFETY: by contract.
+        unsafe { each_slot(&mut finder, pc, fp, see) };
         ControlFlow::Continue(())
     };
     // SAFETY: by contract.
     let _ = unsafe { walk_waiting(store, &mut frame) };
+}
+
+/// Shows the slots that hold references of the continuations that wait together, by the place of
+/// their root: those of their frames, and the arguments bound in advance.
+///
+/// # Safety
+/// `store` is live, this thread has exclusive use of it, and an object stands for the place, or
+/// none has a continuation there.
+pub unsafe fn each_continuation_root(
+    store: *mut StoreRuntime,
+    place: u32,
+    see: &mut dyn FnMut(&mut [u64]),
+) {
+    // SAFETY: by contract.
+    let slot = unsafe { (&mut *store).continuation_slots().get(place as usize) };
+    let Some(slot) = slot.filter(|slot| !slot.continuation.is_null()) else { return };
+    let root = slot.continuation;
+    let mut finder = CodeFinder::default();
+    let mut frame = |pc: usize, fp: usize| {
+        // SAFETY: by contract.
+        unsafe { each_slot(&mut finder, pc, fp, see) };
+        ControlFlow::Continue(())
+    };
+    // SAFETY: by contract; bound arguments lie on the stack of what waits.
+    unsafe {
+        let _ = walk_continuation(root, &mut frame);
+        for bound in (*root).bound_slots() {
+            see(std::slice::from_raw_parts_mut(*bound, 1));
+        }
+    }
+}
+
+/// # Safety
+/// The frame is mapped and waits for the call that returns to `pc`.
+unsafe fn each_slot(
+    finder: &mut CodeFinder,
+    pc: usize,
+    fp: usize,
+    see: &mut dyn FnMut(&mut [u64]),
+) {
+    if let Some((object, offset)) = finder.call(pc) {
+        object.each_slot(offset, &mut |below| {
+            let slot = fp.wrapping_sub(below as usize) as *mut u64;
+            // SAFETY: the stack map tells of a word in this frame; the slice is the only reference
+            // to it.
+            see(unsafe { std::slice::from_raw_parts_mut(slot, 1) });
+        });
+    }
 }

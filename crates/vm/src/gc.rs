@@ -46,6 +46,7 @@ use selkie_module::heap::{ALIGN_BYTES, CARD_SHIFT, INDEX, OLD_START, ObjectKind}
 pub use types::TypeTable;
 
 use crate::context::VMAllocation;
+use crate::continuation::VMContinuationSlot;
 use crate::{ResourceError, TrapResult};
 use mark::Marker;
 use minor::Minor;
@@ -76,7 +77,12 @@ pub unsafe trait Roots {
     /// Shows all slots.
     fn visit(&mut self, see: &mut dyn FnMut(&mut [u64]));
 
+    /// The owner's list of continuations by place, with the objects that stand for them. Machine
+    /// code writes it; a collection tells there where objects have moved.
+    fn continuations(&mut self) -> &mut [VMContinuationSlot];
+
     /// Shows the slots of the suspended continuation that `place` stands for in the owner's list.
+    /// Place 0 stands for none.
     fn visit_continuation(&mut self, place: u32, see: &mut dyn FnMut(&mut [u64]));
 
     /// Hears that an object of the heap ([`ObjectKind::Host`] or [`ObjectKind::Cont`]) has died that
@@ -149,7 +155,6 @@ pub struct Heap {
     spaces: Spaces,
     sizing: Sizing,
     hosts: Outside,
-    conts: Outside,
     /// The half that holds survivors.
     half: usize,
     /// Behind the last survivor.
@@ -172,7 +177,6 @@ impl Heap {
             sizing: Sizing::new(room, config.initial_nursery_bytes),
             spaces,
             hosts: Outside::new(ObjectKind::Host),
-            conts: Outside::new(ObjectKind::Cont),
             half: 0,
             half_top,
             old_top: OLD_START,
@@ -504,7 +508,7 @@ impl Heap {
             work_bytes: 0,
         };
         // SAFETY: the invariants of the heap; `open_nursery` made sure of the room.
-        unsafe { minor.run(roots, self.conts.old()) };
+        unsafe { minor.run(roots) };
         self.half ^= 1;
         self.half_top = minor.to.start;
         self.old_top = minor.old_top;
@@ -518,9 +522,11 @@ impl Heap {
                 None => Fate::Died(objects.word(at + INDEX)),
             }
         };
-        for outside in [&mut self.hosts, &mut self.conts] {
-            outside.after_minor(|at| at < OLD_START, fate, &mut |kind, at| roots.died(kind, at));
-        }
+        self.hosts.after_minor(|at| at < OLD_START, fate, &mut |kind, at| roots.died(kind, at));
+        outside::move_continuations(
+            roots,
+            |at| if at < OLD_START { fate(at) } else { Fate::Lives(at) },
+        );
     }
 
     fn run_full(&mut self, used: &[Range<u32>; 3], roots: &mut dyn Roots) {
@@ -537,13 +543,19 @@ impl Heap {
         };
         // SAFETY: the plan is made; roots show what has been marked.
         roots.visit(&mut |slots| unsafe { slider.root_slots(slots) });
-        // SAFETY: these are objects, which have not been moved yet.
-        let live_conts = self.conts.all().filter(|at| unsafe { slider.is_live(*at) });
-        for at in live_conts {
-            // SAFETY: as above.
-            let place = unsafe { objects.word(at + INDEX) };
-            // SAFETY: the plan is made; the slots of a live continuation have been marked.
-            roots.visit_continuation(place, &mut |slots| unsafe { slider.root_slots(slots) });
+        for place in 0..roots.continuations().len() {
+            let slot = &mut roots.continuations()[place];
+            // Nothing is young afterwards.
+            slot.has_young = 0;
+            let at = slot.object;
+            // SAFETY: these are objects, which have not been moved yet; the plan is made, and the
+            // slots of a live continuation have been marked.
+            unsafe {
+                if at != 0 && slider.is_live(at) {
+                    let mut see = |slots: &mut [u64]| slider.root_slots(slots);
+                    roots.visit_continuation(place as u32, &mut see);
+                }
+            }
         }
         // SAFETY: as above.
         let fate = |at| unsafe {
@@ -552,9 +564,8 @@ impl Heap {
                 false => Fate::Died(objects.word(at + INDEX)),
             }
         };
-        for outside in [&mut self.hosts, &mut self.conts] {
-            outside.after_full(fate, &mut |kind, place| roots.died(kind, place));
-        }
+        self.hosts.after_full(fate, &mut |kind, place| roots.died(kind, place));
+        outside::move_continuations(roots, fate);
         for space in used {
             // SAFETY: in the order of the plan; the old space has room for all that is young.
             unsafe { slider.move_space(space) };

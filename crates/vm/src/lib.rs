@@ -16,6 +16,7 @@ mod backtrace;
 mod call;
 mod code;
 mod context;
+mod continuation;
 mod error;
 mod file_map;
 mod frame_roots;
@@ -38,9 +39,13 @@ pub use context::{
     CallRegs, VMAllocation, VMContext, VMFuncImport, VMFuncRef, VMFuncSlot, VMGlobal,
     VMHostContext, VMHostFunc, VMMemory, VMStoreContext, VMTable, VMTag, VMType,
 };
+pub use continuation::{
+    DEFAULT_CONTINUATION_STACK_BYTES, StartPlan, VMContinuation, VMContinuationSlot, VMResume,
+    bind, drop_continuation, new_continuation, release_finished,
+};
 pub use error::ResourceError;
 pub use file_map::FileMap;
-pub use frame_roots::each_frame_root;
+pub use frame_roots::{each_continuation_root, each_frame_root};
 pub use gc::{Collection, GcStats, Heap, HeapConfig, Roots, TypeTable};
 pub use memory::{LinearMemory, MemoryPlan};
 pub use mmap::page_bytes;

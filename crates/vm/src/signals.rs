@@ -104,7 +104,8 @@ unsafe fn become_trap(signal: c_int, info: *mut libc::siginfo_t, state: *mut c_v
             return false;
         };
         (*store).vm.trap = trap as u32;
-        (*store).unwound = UnwindSite { pc, fp: arch::fault_frame(state), is_exact: true };
+        let (fp, continuation) = (arch::fault_frame(state), (*store).vm.continuation);
+        (*store).unwound = UnwindSite { pc, fp, is_exact: true, continuation };
         arch::resume_unwinding(state, store);
     }
     true
@@ -114,7 +115,7 @@ unsafe fn become_trap(signal: c_int, info: *mut libc::siginfo_t, state: *mut c_v
 /// `store` is live and inside WebAssembly.
 unsafe fn is_in_guard(store: *const StoreRuntime, address: usize) -> bool {
     // SAFETY: by contract.
-    let low = unsafe { (*store).vm.stack_low } as usize;
+    let low = unsafe { (*store).current_bounds() }.low;
     address < low && address >= low - GUARD_BYTES
 }
 
@@ -130,7 +131,7 @@ unsafe fn has_no_room_for_signals(
 ) -> bool {
     // SAFETY: by contract.
     unsafe {
-        let low = (*store).vm.stack_low as usize;
+        let low = (*store).current_bounds().low;
         (*info).si_code == SI_KERNEL && sp >= low && sp - low < SIGNAL_FRAME_BYTES
     }
 }

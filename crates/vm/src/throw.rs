@@ -2,8 +2,10 @@
 //!
 //! Frames are followed by their frame pointers, from the innermost one of the innermost
 //! activation outwards; the first whose call has a landing pad takes over, its stack pointer where
-//! the compiler said. What lies below is forgotten: WebAssembly frames have nothing to drop. An
-//! activation that has no such frame is unwound, and whoever entered it learns of the exception.
+//! the compiler said. What lies below is forgotten: WebAssembly frames have nothing to drop. Where
+//! the stack of a continuation ends, the exception goes on at the `resume` that runs it, and the
+//! continuation has ended. An activation that has no such frame is unwound, and whoever entered it
+//! learns of the exception.
 //!
 //! Nothing is collected between throw and landing: the exception travels in a register, as the
 //! heap's reference that it is, without being a root.
@@ -14,8 +16,9 @@ use selkie_module::frames::Landing;
 
 use crate::StoreRuntime;
 use crate::arch;
-use crate::call::raise;
+use crate::call::{StackBounds, raise};
 use crate::code;
+use crate::continuation::{VMContinuation, leave_until};
 
 /// What is known about return addresses. They are found here again as long as their code lives,
 /// and code that a store ran lives as long as the store.
@@ -76,7 +79,7 @@ pub unsafe fn throw(store: *mut StoreRuntime, exception: u64) -> ! {
     // SAFETY: by contract.
     unsafe {
         if let Some(place) = landing(store) {
-            place.land(exception);
+            place.land(store, exception);
         }
         (*store).exception = exception;
         raise(store)
@@ -98,7 +101,7 @@ pub unsafe fn throw_payload(
         match landing(store) {
             Some(place) => {
                 drop(payload);
-                place.land(exception)
+                place.land(store, exception)
             }
             None => crate::raise_payload(store, payload()),
         }
@@ -110,15 +113,20 @@ struct Place {
     fp: usize,
     sp: usize,
     pad: usize,
+    /// Whose stack it is on; null: the activation's own.
+    continuation: *mut VMContinuation,
 }
 
 impl Place {
     /// # Safety
     /// The frame is one of the innermost activation of a store whose host code this is, with
     /// nothing to drop between, and the pad is its landing pad.
-    unsafe fn land(&self, exception: u64) -> ! {
+    unsafe fn land(&self, store: *mut StoreRuntime, exception: u64) -> ! {
         // SAFETY: by contract.
-        unsafe { arch::land(exception, self.fp, self.sp, self.pad) }
+        unsafe {
+            leave_until(store, self.continuation);
+            arch::land(exception, self.fp, self.sp, self.pad)
+        }
     }
 }
 
@@ -127,14 +135,38 @@ impl Place {
 /// # Safety
 /// As for [`throw()`].
 unsafe fn landing(store: *mut StoreRuntime) -> Option<Place> {
+    // SAFETY: by contract; what runs is live.
+    unsafe {
+        let (mut pc, mut fp) = ((*store).vm.exit_pc, (*store).vm.exit_fp);
+        let mut running = (*store).vm.continuation;
+        while let Some(continuation) = running.as_ref() {
+            let found = landing_on_stack(store, pc, fp, continuation.bounds());
+            if let Some(place) = found {
+                return Some(Place { continuation: running, ..place });
+            }
+            (pc, fp) = continuation.resumer();
+            running = continuation.parent;
+        }
+        landing_on_stack(store, pc, fp, (*store).own_bounds())
+    }
+}
+
+/// The nearest frame on a stack that has a landing pad.
+///
+/// # Safety
+/// As for [`throw()`].
+unsafe fn landing_on_stack(
+    store: *mut StoreRuntime,
+    mut pc: usize,
+    mut fp: usize,
+    bounds: StackBounds,
+) -> Option<Place> {
     // SAFETY: by contract; both words of a frame lie within the stack, which the comparison shows.
     unsafe {
-        let (low, top) = ((*store).vm.stack_low as usize, (*store).stack_top as usize);
-        let is_frame = |fp: usize| fp >= low && fp <= top - 16 && fp.is_multiple_of(8);
-        let (mut pc, mut fp) = ((*store).vm.exit_pc, (*store).vm.exit_fp);
-        while is_frame(fp) {
+        while bounds.has_frame(fp) {
             if let Some((pad, stack_bytes)) = (*store).landings.find(pc) {
-                return Some(Place { fp, sp: fp - stack_bytes, pad });
+                let continuation = std::ptr::null_mut();
+                return Some(Place { fp, sp: fp - stack_bytes, pad, continuation });
             }
             let next = *(fp as *const usize);
             pc = *((fp + 8) as *const usize);

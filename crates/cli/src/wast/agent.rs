@@ -130,7 +130,8 @@ impl<'scope, 'script> Agent<'scope, 'script> {
             }
             D::Thread(thread) => self.spawn(thread)?,
             D::Wait { thread, .. } => self.wait(thread.name())?,
-            D::AssertSuspension { .. } => return Err("stack switching is not supported".into()),
+            // A suspension that nobody handles traps.
+            D::AssertSuspension { exec, message, .. } => self.assert_trap(exec, message)?,
             _ => return Err("this directive is not supported".into()),
         }
         Ok(())

@@ -6,6 +6,7 @@
 
 use crate::memory_ops;
 use crate::ops::Numeric;
+use selkie_module::fuel::Bulk;
 use wasmparser::Operator;
 
 /// Units that an operator costs when it is executed.
@@ -24,6 +25,12 @@ pub fn units(op: &Operator<'_>) -> u64 {
         | O::Catch { .. }
         | O::CatchAll
         | O::Delegate { .. } => 0,
+        // Its clauses are written down each time.
+        O::Resume { resume_table, .. }
+        | O::ResumeThrow { resume_table, .. }
+        | O::ResumeThrowRef { resume_table, .. } => {
+            1 + Bulk::Elements.units(resume_table.len() as u64)
+        }
         _ => 1,
     }
 }

@@ -3,6 +3,7 @@
 use super::legacy::Caught;
 use super::{Translator, block_types};
 use crate::emitter::Emitter;
+use selkie_module::{TypeIndex, ValType};
 use wasmparser::BlockType;
 
 /// An open block.
@@ -12,6 +13,8 @@ pub(super) struct Frame<E: Emitter> {
     pub(super) height: usize,
     params: usize,
     pub(super) results: usize,
+    /// The defined type, if it is one, that the last value of a branch to it refers to.
+    pub(super) last_carried: Option<TypeIndex>,
     /// Whether anything branches to `label`.
     pub(super) branched: bool,
 }
@@ -47,12 +50,25 @@ pub(super) enum Kind<E: Emitter> {
 }
 
 impl<E: Emitter> Frame<E> {
-    pub(super) fn block(end: E::Label, params: usize, results: usize, height: usize) -> Frame<E> {
+    pub(super) fn block(
+        end: E::Label,
+        params: &[ValType],
+        results: &[ValType],
+        height: usize,
+    ) -> Frame<E> {
         Frame::new(Kind::Block { end }, height, params, results)
     }
 
-    pub(super) fn new(kind: Kind<E>, height: usize, params: usize, results: usize) -> Frame<E> {
-        Frame { kind, height, params, results, branched: false }
+    pub(super) fn new(
+        kind: Kind<E>,
+        height: usize,
+        params: &[ValType],
+        results: &[ValType],
+    ) -> Frame<E> {
+        let carried = if matches!(kind, Kind::Loop { .. }) { params } else { results };
+        let last_carried = carried.last().and_then(|ty| ty.named());
+        let (params, results) = (params.len(), results.len());
+        Frame { kind, height, params, results, last_carried, branched: false }
     }
 
     /// Whether nothing leads to the frame's end but its own code.
@@ -86,8 +102,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
 
     fn push_dead_frame(&mut self) {
         let height = self.stack.len();
-        let kind = Kind::Dead;
-        self.frames.push(Frame { kind, height, params: 0, results: 0, branched: false });
+        self.frames.push(Frame::new(Kind::Dead, height, &[], &[]));
     }
 
     pub(super) fn block(&mut self, ty: BlockType) {
@@ -98,7 +113,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         self.carried_values += results.len();
         let label = self.emitter.label(&results);
         let height = self.stack.len() - params.len();
-        self.frames.push(Frame::block(label, params.len(), results.len(), height));
+        self.frames.push(Frame::block(label, &params, &results, height));
     }
 
     pub(super) fn loop_(&mut self, ty: BlockType, offset: u64) {
@@ -110,9 +125,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let height = self.stack.len() - params.len();
         let args = self.stack.split_off(height);
         let head = self.emitter.begin_loop(&params, &args, &mut self.stack);
-        let kind = Kind::Loop { head };
-        let (params, results) = (params.len(), results.len());
-        self.frames.push(Frame { kind, height, params, results, branched: false });
+        self.frames.push(Frame::new(Kind::Loop { head }, height, &params, &results));
         self.check_fuel(offset);
     }
 
@@ -130,8 +143,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let height = self.stack.len() - params.len();
         let kept = self.stack[height..].into();
         let kind = Kind::If { end, otherwise, params: kept };
-        let (params, results) = (params.len(), results.len());
-        self.frames.push(Frame { kind, height, params, results, branched: false });
+        self.frames.push(Frame::new(kind, height, &params, &results));
     }
 
     pub(super) fn else_(&mut self) {

@@ -87,7 +87,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let end = self.emitter.label(&results);
         let height = self.stack.len() - params.len();
         let kind = Kind::TryTable { end };
-        self.push_frame(Frame::new(kind, height, params.len(), results.len()));
+        self.push_frame(Frame::new(kind, height, &params, &results));
         self.handlers.push(Handler { frame: at, landing: None, clauses: Some(clauses) });
     }
 
@@ -238,7 +238,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
     }
 
     /// A new exception.
-    fn exception(&mut self, tag: TagIndex, args: &[E::Value], offset: u64) -> E::Value {
+    pub(super) fn exception(&mut self, tag: TagIndex, args: &[E::Value], offset: u64) -> E::Value {
         let layout = self.exception_layout(tag);
         let access = TagAccess::new(self.unit, tag);
         let exception = self.object(access.ty, layout.bytes, offset);

@@ -32,7 +32,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let height = self.stack.len() - params.len();
         self.handlers.push(Handler::of_later_clauses(self.frames.len()));
         let kind = Kind::Try { end };
-        self.push_frame(Frame::new(kind, height, params.len(), results.len()));
+        self.push_frame(Frame::new(kind, height, &params, &results));
     }
 
     /// `catch`, or `catch_all` without a tag.

@@ -66,6 +66,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
             && !self.table_operator(op, offset)
             && !self.heap_operator(op, offset)
             && !self.shared_operator(op, offset)
+            && !self.continuation_operator(op, offset)?
         {
             match op {
                 Operator::Unreachable => {

@@ -85,7 +85,12 @@ impl CraneliftEmitter<'_> {
     }
 
     /// The context, the result area if any, and the arguments.
-    fn arguments(&mut self, context: Value, area: Option<Value>, args: &[Value]) -> Vec<Value> {
+    pub(super) fn arguments(
+        &mut self,
+        context: Value,
+        area: Option<Value>,
+        args: &[Value],
+    ) -> Vec<Value> {
         let mut all = Vec::with_capacity(2 + args.len());
         all.push(context);
         all.extend(area);
@@ -127,8 +132,8 @@ impl CraneliftEmitter<'_> {
         let args = self.arguments(context, area, args);
         let signature = self.signature(ty);
         let first = results.len();
-        if let Some(landing) = on_throw {
-            self.call_in_try(target, signature, &args, landing, results);
+        if on_throw.is_some() {
+            self.call_in_try(target, signature, &args, on_throw, results);
         } else {
             let call = match target {
                 Target::Known(func) => self.ins().call(func, &args),

@@ -16,14 +16,14 @@ impl CraneliftEmitter<'_> {
         self.ins().load(types::I32, fixed, at, offset)
     }
 
-    /// A call that ends its block: it goes on in a block of its own, or at `landing` with what was
-    /// thrown.
+    /// A call that ends its block: it goes on in a block of its own, or at `landing`, where there
+    /// is one, with what was thrown. No register is kept over it.
     pub(super) fn call_in_try(
         &mut self,
         target: Target,
         signature: SigRef,
         args: &[Value],
-        landing: Block,
+        landing: Option<Block>,
         results: &mut Vec<Value>,
     ) {
         let from = self.builder.current_block();
@@ -38,7 +38,9 @@ impl CraneliftEmitter<'_> {
             Target::Known(func) => self.ins().try_call(func, args, table),
             Target::Address(code) => self.ins().try_call_indirect(code, args, table),
         };
-        self.builder.set_cold_block(landing);
+        if let Some(landing) = landing {
+            self.builder.set_cold_block(landing);
+        }
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);
         self.addresses.follow(from, next);
@@ -49,14 +51,17 @@ impl CraneliftEmitter<'_> {
         signature: SigRef,
         next: Block,
         returns: usize,
-        landing: Block,
+        landing: Option<Block>,
     ) -> ExceptionTable {
         let dfg = &mut self.builder.func.dfg;
         let pool = &mut dfg.value_lists;
         let returned = (0..returns as u32).map(BlockArg::TryCallRet);
         let next = BlockCall::new(next, returned, pool);
-        let landing = BlockCall::new(landing, [BlockArg::TryCallExn(0)], pool);
-        let data = ExceptionTableData::new(signature, next, [ExceptionTableItem::Default(landing)]);
+        let landing = landing.map(|landing| {
+            let landing = BlockCall::new(landing, [BlockArg::TryCallExn(0)], pool);
+            ExceptionTableItem::Default(landing)
+        });
+        let data = ExceptionTableData::new(signature, next, landing);
         dfg.exception_tables.push(data)
     }
 }

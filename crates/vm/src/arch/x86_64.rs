@@ -12,13 +12,19 @@
 //! WebAssembly code keeps no register but the frame pointer, and pops its stack arguments. Stubs
 //! keep what the System V convention keeps, so code may call builtins by either convention.
 //!
+//! The ways between WebAssembly stacks are in `switches`.
+//!
 //! Deliberately absent: unwind tables. No panic crosses these functions.
+
+mod switches;
+
+pub(crate) use switches::start_address;
 
 use std::arch::{asm, naked_asm};
 use std::ffi::c_void;
 use std::mem::offset_of;
 
-use selkie_module::builtins::Builtin;
+use selkie_module::builtins::{Builtin, StackSwitch};
 use selkie_module::for_each_builtin;
 use selkie_module::layout::{context, host_context, store};
 
@@ -322,8 +328,14 @@ macro_rules! define_builtin_stubs {
             )*
         }
 
-        static BUILTIN_STUBS: [unsafe extern "C" fn(); Builtin::ALL.len()] =
-            [$(stubs::$name),*];
+        /// The stubs of the builtins, then those of [`StackSwitch`].
+        static STUBS: [unsafe extern "C" fn(); Builtin::ALL.len() + StackSwitch::ALL.len()] = [
+            $(stubs::$name,)*
+            switches::resume,
+            switches::resume_throw,
+            switches::suspend,
+            switches::switch,
+        ];
     };
 }
 
@@ -331,11 +343,12 @@ for_each_builtin!(define_builtin_stubs);
 
 /// The entry stubs of the builtins in table order, for the `BUILTINS` field of a context. A stub
 /// expects the context in the first argument register and calls, on the host stack and with
-/// unchanged arguments, the function at the same place of the store's `BUILTIN_IMPLS`.
+/// unchanged arguments, the function at the same place of the store's `BUILTIN_IMPLS`. Behind them
+/// stand the ways between stacks, `StackSwitch`.
 pub fn builtin_stubs() -> &'static [*const u8] {
     // SAFETY: a function pointer has the size, alignment and validity of a non-null data pointer
     // on this target; the static lives forever.
-    unsafe { std::slice::from_raw_parts(BUILTIN_STUBS.as_ptr().cast(), BUILTIN_STUBS.len()) }
+    unsafe { std::slice::from_raw_parts(STUBS.as_ptr().cast(), STUBS.len()) }
 }
 
 /// Bytes of the block that a host call keeps below the saved rbx: registers, and a word that

@@ -64,8 +64,8 @@ impl Heap {
     }
 
     /// An object that stands for `place` in a list of the owner's: with [`TypeId::HOST`] for data of
-    /// the host, with a type of continuations for one of them. When it has died,
-    /// [`Roots::died`] tells, exactly once.
+    /// the host, with a type of continuations for one of them, which the owner then notes in
+    /// [`Roots::continuations`]. When it has died, [`Roots::died`] tells, exactly once.
     pub fn alloc_handle(
         &mut self,
         window: &mut VMAllocation,
@@ -76,11 +76,11 @@ impl Heap {
         let is_host = ty == TypeId::HOST;
         let kind = if is_host { ObjectKind::Host } else { ObjectKind::Cont };
         let bytes = self.known(ty, kind)?.object_bytes;
-        let list = if is_host { &mut self.hosts } else { &mut self.conts };
-        list.reserve().map_err(|_| TrapCode::AllocationTooLarge)?;
+        self.hosts.reserve().map_err(|_| TrapCode::AllocationTooLarge)?;
         let at = self.alloc_zeroed(window, ty, bytes, place, roots)?;
-        let list = if is_host { &mut self.hosts } else { &mut self.conts };
-        list.add(at, at < OLD_START);
+        if is_host {
+            self.hosts.add(at, at < OLD_START);
+        }
         Ok(at)
     }
 

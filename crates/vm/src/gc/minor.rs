@@ -14,7 +14,7 @@ use selkie_module::heap::{INDEX, OLD_START, ObjectKind};
 
 use super::Roots;
 use super::cards::card_of;
-use super::object::{Objects, has_refs};
+use super::object::{Objects, has_refs, is_young};
 use super::spaces::{CARD_BYTES, Tables};
 use selkie_module::heap::CARD_SHIFT;
 
@@ -38,10 +38,9 @@ impl Minor {
     /// Collects.
     ///
     /// # Safety
-    /// The heap is consistent, the roots show all references, `conts` are the old continuations.
-    /// The half has been opened from `to.start` to `to.end`, the old space as far as everything in
+    /// The heap is consistent, the roots show all references. The half has been opened from `to.start` to `to.end`, the old space as far as everything in
     /// `from` may need.
-    pub(super) unsafe fn run(&mut self, roots: &mut dyn Roots, conts: &[u32]) {
+    pub(super) unsafe fn run(&mut self, roots: &mut dyn Roots) {
         let (mut scanned, mut scanned_old) = (self.to.start, self.old_top);
         roots.visit(&mut |slots| {
             // SAFETY: these are references of the heap.
@@ -50,9 +49,7 @@ impl Minor {
         // SAFETY: by contract.
         unsafe {
             self.scan_cards(scanned_old);
-            for &cont in conts {
-                self.scan_cont(cont, roots);
-            }
+            self.scan_old_conts(roots);
             loop {
                 self.scan_survivors(&mut scanned, roots);
                 self.scan_promoted(&mut scanned_old, roots);
@@ -198,15 +195,36 @@ impl Minor {
         self.work_bytes += u64::from(*scanned - start);
     }
 
+    /// Scans the old continuations that may refer to young objects: those that have run since all
+    /// they referred to was old.
+    ///
+    /// # Safety
+    /// As for [`Minor::run`].
+    unsafe fn scan_old_conts(&mut self, roots: &mut dyn Roots) {
+        for place in 0..roots.continuations().len() {
+            let slot = roots.continuations()[place];
+            if slot.object >= OLD_START && slot.has_young != 0 {
+                // SAFETY: by contract.
+                unsafe { self.scan_cont(slot.object, roots) };
+            }
+        }
+        self.work_bytes += size_of_val(roots.continuations()) as u64;
+    }
+
     /// # Safety
     /// A continuation lies at `at`.
     unsafe fn scan_cont(&mut self, at: u32, roots: &mut dyn Roots) {
         // SAFETY: by contract.
         let place = unsafe { self.objects.word(at + INDEX) };
+        let mut has_young = false;
         roots.visit_continuation(place, &mut |slots| {
             // SAFETY: these are references of the heap.
             unsafe { self.root_slots(slots) };
+            has_young |= slots.iter().any(|slot| is_young(*slot as u32));
         });
+        if let Some(slot) = roots.continuations().get_mut(place as usize) {
+            slot.has_young = has_young.into();
+        }
     }
 
     /// Scans what dirty cards tell, in objects below `old_end`; a card becomes clean unless

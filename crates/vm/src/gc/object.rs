@@ -6,7 +6,9 @@
 //! Memory that was allocated but never became an object is *filler*: type 0, and its size in units
 //! of 8 bytes in the second word. So whoever walks a space finds objects only.
 
-use selkie_module::heap::{ALIGN_BYTES, ELEMENTS, FORWARDED, I31_TAG, LENGTH, ObjectKind, TYPE_ID};
+use selkie_module::heap::{
+    ALIGN_BYTES, ELEMENTS, FORWARDED, I31_TAG, LENGTH, OLD_START, ObjectKind, TYPE_ID,
+};
 
 use crate::context::VMType;
 
@@ -17,6 +19,12 @@ const FILLER_UNITS: u32 = 4;
 #[inline(always)]
 pub(super) fn is_object(value: u32) -> bool {
     value != 0 && value & I31_TAG == 0
+}
+
+/// Whether a value refers to a young object.
+#[inline(always)]
+pub(super) fn is_young(value: u32) -> bool {
+    is_object(value) && value < OLD_START
 }
 
 /// The heap's memory and what its types are.

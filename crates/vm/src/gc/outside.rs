@@ -1,11 +1,13 @@
 //! Objects that stand for something outside the heap: data of the host, continuations.
 //!
 //! The owner keeps what they stand for in a list of its own and must hear when an object has died.
-//! So such objects are listed here when they are made, the young apart from the old: a minor
-//! collection looks at the young ones only.
+//! So host objects are listed here when they are made, the young apart from the old: a minor
+//! collection looks at the young ones only. Continuations come and go too fast for that: machine
+//! code makes their objects, and notes each in the owner's list, where at most one stands for each.
 
 use selkie_module::heap::ObjectKind;
 
+use super::Roots;
 use crate::ResourceError;
 
 /// The objects of one kind.
@@ -40,11 +42,6 @@ impl Outside {
     /// Lists an object, for which [`Outside::reserve`] has been called.
     pub(super) fn add(&mut self, at: u32, is_young: bool) {
         if is_young { self.young.push(at) } else { self.old.push(at) }
-    }
-
-    /// The old ones.
-    pub(super) fn old(&self) -> &[u32] {
-        &self.old
     }
 
     /// All of them.
@@ -97,6 +94,24 @@ impl Outside {
     }
 }
 
+/// After a collection: tells the owner where the objects of its continuations are, and which of
+/// them died.
+pub(super) fn move_continuations(roots: &mut dyn Roots, fate: impl Fn(u32) -> Fate) {
+    for place in 0..roots.continuations().len() {
+        let slot = &mut roots.continuations()[place];
+        if slot.object == 0 {
+            continue;
+        }
+        match fate(slot.object) {
+            Fate::Lives(now) => slot.object = now,
+            Fate::Died(_) => {
+                slot.object = 0;
+                roots.died(ObjectKind::Cont, place as u32);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,7 +135,7 @@ mod tests {
         let mut died = |kind, place| dead.push((kind, place));
         outside.after_minor(|at| at < 1020, fate, &mut died);
         assert_eq!(outside.young, [1016]);
-        assert_eq!(outside.old(), [4000, 1032]);
+        assert_eq!(outside.old, [4000, 1032]);
         outside.after_full(fate, &mut died);
         assert_eq!(outside.all().collect::<Vec<_>>(), [5000]);
         assert_eq!(dead, [8, 24, 1032, 1016].map(|place| (ObjectKind::Host, place)));

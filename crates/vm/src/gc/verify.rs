@@ -11,6 +11,7 @@ use selkie_module::heap::{
     CARD_SHIFT, ELEMENTS, I31_TAG, LENGTH, OLD_START, ObjectKind, array_bytes,
 };
 
+use super::object::is_young;
 use super::spaces::{CARD_BYTES, Part};
 use super::{Heap, Roots};
 use crate::context::{VMAllocation, VMType};
@@ -152,22 +153,31 @@ impl<'h> Survey<'h> {
             }
         };
         roots.visit(&mut see);
-        for cont in heap.conts.all() {
-            let place = heap.place_of(cont);
-            let place = place.map_err(|_| format!("no continuation lies at {cont:#x}"))?;
-            roots.visit_continuation(place, &mut see);
+        for place in 0..roots.continuations().len() {
+            let at = roots.continuations()[place].object;
+            if at == 0 {
+                continue;
+            }
+            if heap.kind_of(at) != Some(ObjectKind::Cont) || heap.place_of(at) != Ok(place as u32) {
+                return Err(format!("no object at {at:#x} stands for continuation {place}"));
+            }
+            let mut has_young = false;
+            roots.visit_continuation(place as u32, &mut |slots| {
+                has_young |= slots.iter().any(|slot| is_young(*slot as u32));
+                see(slots);
+            });
+            if at >= OLD_START && has_young && roots.continuations()[place].has_young == 0 {
+                return Err(format!("the old continuation {place} refers to young objects"));
+            }
         }
         result
     }
 
     /// Objects that stand for something outside are what their lists say.
     fn check_listed(&mut self) -> Checked {
-        let lists = [(&self.heap.hosts, ObjectKind::Host), (&self.heap.conts, ObjectKind::Cont)];
-        for (list, kind) in lists {
-            for at in list.all() {
-                if self.heap.kind_of(at) != Some(kind) {
-                    return Err(format!("no {kind:?} object lies at {at:#x}"));
-                }
+        for at in self.heap.hosts.all() {
+            if self.heap.kind_of(at) != Some(ObjectKind::Host) {
+                return Err(format!("no host object lies at {at:#x}"));
             }
         }
         Ok(())

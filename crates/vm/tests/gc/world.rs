@@ -7,7 +7,7 @@ use selkie_module::heap::{
     CARD_SHIFT, CARDS_BELOW_BASE, ELEMENTS, ObjectKind, Slot, TypeShape, array_bytes,
 };
 use selkie_module::{TrapCode, TypeId};
-use selkie_vm::{Collection, Heap, HeapConfig, Roots, TypeTable, VMAllocation};
+use selkie_vm::{Collection, Heap, HeapConfig, Roots, TypeTable, VMAllocation, VMContinuationSlot};
 
 /// A struct of two references, at [`CAR`] and [`CDR`].
 pub(crate) const PAIR: TypeId = TypeId(2);
@@ -66,6 +66,8 @@ pub(crate) struct Owner {
     pub(crate) slots: Vec<u64>,
     /// The stacks of suspended continuations.
     pub(crate) stacks: HashMap<u32, Vec<u64>>,
+    /// The objects that stand for them.
+    pub(crate) continuations: Vec<VMContinuationSlot>,
     /// What has been reported dead.
     pub(crate) dead: Vec<(ObjectKind, u32)>,
 }
@@ -78,6 +80,10 @@ unsafe impl Roots for Owner {
         let (head, tail) = self.slots.split_at_mut(middle);
         see(head);
         see(tail);
+    }
+
+    fn continuations(&mut self) -> &mut [VMContinuationSlot] {
+        &mut self.continuations
     }
 
     fn visit_continuation(&mut self, place: u32, see: &mut dyn FnMut(&mut [u64])) {
@@ -156,7 +162,12 @@ impl World {
 
     pub(crate) fn cont(&mut self, place: u32) -> u32 {
         let World { heap, window, owner } = self;
-        heap.alloc_handle(window, CONT, place, owner).unwrap()
+        let object = heap.alloc_handle(window, CONT, place, owner).unwrap();
+        let list = &mut owner.continuations;
+        let place = place as usize;
+        list.resize(list.len().max(place + 1), VMContinuationSlot::VACANT);
+        list[place] = VMContinuationSlot { object, has_young: 1, ..VMContinuationSlot::VACANT };
+        object
     }
 
     fn address(&self, at: u32) -> *mut u8 {
