@@ -126,6 +126,27 @@ pub fn endless_module(numbers: &mut Numbers) -> Option<Vec<u8>> {
     Some(Module::new(config, &mut Unstructured::new(&bytes)).ok()?.to_bytes())
 }
 
+/// A module with everything that can be generated and runs. It may not end.
+pub fn module_of_everything(numbers: &mut Numbers) -> Option<Vec<u8>> {
+    let size = 200 + numbers.below(4000);
+    let bytes = numbers.bytes(size);
+    let mut half = || numbers.below(2) == 0;
+    let (threads, shared) = (half(), half());
+    let config = Config {
+        exceptions_enabled: half(),
+        gc_enabled: true,
+        relaxed_simd_enabled: half(),
+        custom_descriptors_enabled: half(),
+        multibyte_array_access_enabled: half(),
+        threads_enabled: threads,
+        shared_everything_threads_enabled: threads && shared,
+        acquire_release_atomics_enabled: threads,
+        disallow_traps: half(),
+        ..deterministic(numbers)
+    };
+    Some(Module::new(config, &mut Unstructured::new(&bytes)).ok()?.to_bytes())
+}
+
 /// A module of any shape, with everything that can be generated, not meant to be run.
 pub fn any_module(numbers: &mut Numbers) -> Option<Vec<u8>> {
     let size = 100 + numbers.below(4000);
@@ -133,6 +154,9 @@ pub fn any_module(numbers: &mut Numbers) -> Option<Vec<u8>> {
     let config = Config {
         custom_page_sizes_enabled: true,
         custom_descriptors_enabled: numbers.below(2) == 0,
+        shared_everything_threads_enabled: numbers.below(2) == 0,
+        acquire_release_atomics_enabled: numbers.below(2) == 0,
+        multibyte_array_access_enabled: numbers.below(2) == 0,
         generate_custom_sections: true,
         max_memories: 3,
         max_tables: 3,

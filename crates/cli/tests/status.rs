@@ -45,6 +45,27 @@ fn an_uncaught_exception_is_134_with_its_parameters_and_the_names_of_functions()
 }
 
 #[test]
+fn a_program_ends_with_its_fuel() {
+    let place = Place::new("status-fuel");
+    place.module("endless.wasm", r#"(module (func $f (export "_start") (loop (br 0))))"#);
+    let words = "all fuel consumed; -W fuel=NUMBER gives another amount";
+    place.run(&["-W", "fuel=100000", "endless.wasm"]).fails(134, words);
+    place.run(&["-W", "fuel=0", "endless.wasm"]).fails(134, words);
+    place.module("add.wasm", ADD);
+    let add = ["--invoke", "add", "add.wasm", "2", "3"];
+    assert_eq!(place.run(&[&["-W", "fuel=3"], &add[..]].concat()).ok(), "5\n");
+    place.run(&[&["-W", "fuel=2"], &add[..]].concat()).fails(134, words);
+    // An artifact that counts nothing is not run where fuel is to be counted, and the reverse.
+    place.run(&["compile", "add.wasm"]).ok();
+    let artifact = ["--invoke", "add", "add.cwasm", "2", "3"];
+    let refused = place.run(&[&["-W", "fuel=9"], &artifact[..]].concat());
+    refused.fails(1, "another choice of counting fuel");
+    place.run(&["compile", "-W", "fuel=1", "add.wasm"]).ok();
+    place.run(&artifact).fails(1, "another choice of counting fuel");
+    assert_eq!(place.run(&[&["-W", "fuel=9"], &artifact[..]].concat()).ok(), "5\n");
+}
+
+#[test]
 fn exhausted_stack_and_a_trapping_start_function_are_traps_too() {
     let place = Place::new("status-traps");
     place.module("deep.wasm", r#"(module (func $f (export "_start") call $f))"#);

@@ -30,6 +30,8 @@ mod mark;
 mod minor;
 mod object;
 mod outside;
+#[cfg(test)]
+mod refused;
 mod sizing;
 mod slide;
 mod spaces;

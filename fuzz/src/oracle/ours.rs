@@ -2,6 +2,7 @@
 
 use super::{Kind, Machine, Seen, State, Trapped, Value};
 use crate::campaign::Outcome;
+use crate::everything::features_that_run;
 use selkie::{
     Config, Engine, Error, ErrorKind, Extern, ExternType, Instance, Module, Store, Trap, V128, Val,
     ValType,
@@ -134,14 +135,21 @@ fn trapped(error: &Error) -> Result<Trapped, String> {
     })
 }
 
+/// An engine that knows every proposal that runs.
+static OF_EVERYTHING: LazyLock<Engine> = LazyLock::new(|| {
+    let mut config = Config::new();
+    config.compile_threads(1).set_features(features_that_run());
+    Engine::new(&config).expect("these settings fit every host")
+});
+
 pub(super) fn judge(bytes: &[u8]) -> Outcome {
-    let engine = engine_for(bytes);
+    let engine = &*OF_EVERYTHING;
     let valid = Module::validate(engine, bytes);
     let compiled = Module::from_binary(engine, bytes);
     let wrong = |how: String| Outcome::Wrong(how, bytes.to_vec());
     match (valid, compiled) {
         (_, Err(error)) if error.kind() == ErrorKind::Bug => wrong(format!("a defect: {error}")),
-        (Ok(()), Err(error)) if error.kind() == ErrorKind::Invalid => {
+        (Ok(()), Err(error)) if error.kind() != ErrorKind::Limit => {
             wrong(format!("validated, but then refused: {error}"))
         }
         (Err(error), Ok(_)) => wrong(format!("compiled, but invalid: {error}")),

@@ -79,6 +79,7 @@ pub fn is_straight(op: &Operator<'_>) -> bool {
         || Numeric::of(op).is_some()
         || memory_ops::load(op).is_some()
         || memory_ops::store(op).is_some()
+        || memory_ops::atomic(op).is_some()
 }
 
 /// Instructions on references and objects that go straight on.

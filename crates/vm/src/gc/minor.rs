@@ -38,8 +38,8 @@ impl Minor {
     /// Collects.
     ///
     /// # Safety
-    /// The heap is consistent, the roots show all references. The half has been opened from `to.start` to `to.end`, the old space as far as everything in
-    /// `from` may need.
+    /// The heap is consistent, the roots show all references. The half has been opened from
+    /// `to.start` to `to.end`, the old space as far as everything in `from` may need.
     pub(super) unsafe fn run(&mut self, roots: &mut dyn Roots) {
         let (mut scanned, mut scanned_old) = (self.to.start, self.old_top);
         roots.visit(&mut |slots| {

@@ -1,5 +1,7 @@
 //! What a heap may take, and what it gives back.
 
+use std::process::Command;
+
 use selkie_module::TrapCode;
 use selkie_module::heap::OLD_START;
 use selkie_vm::{Collection, HeapConfig, VMAllocation};
@@ -226,4 +228,51 @@ fn an_old_space_that_dies_is_collected_before_it_grows_much() {
     let stats = world.stats();
     assert!(stats.peak_committed_bytes <= 16 << 20, "{}", stats.peak_committed_bytes);
     assert!(stats.full_collections >= 30);
+}
+
+/// Runs a test of this file in a process of its own, under a limit of the shell's.
+fn run_limited(test: &str, ulimit: &str) {
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &format!("ulimit {ulimit} && exec \"$0\" \"$@\"")])
+        .arg(program)
+        .args(["--exact", test, "--nocapture", "--test-threads", "1"])
+        .env("SELKIE_TEST_LIMITED", ulimit)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+fn is_limited() -> bool {
+    std::env::var_os("SELKIE_TEST_LIMITED").is_some()
+}
+
+/// Fills a heap that could take 4 GiB, empties it, and fills it again.
+fn fill_what_there_is() {
+    let mut world = World::with_limit(4 << 30);
+    let bytes = fill(&mut world);
+    assert!((10 << 20..400 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(list_bytes(&world), bytes);
+    assert!(fill(&mut world) + bytes / 8 >= bytes);
+    world.owner.slots.clear();
+    world.full();
+}
+
+#[test]
+fn a_heap_is_as_large_as_address_space_allows() {
+    match is_limited() {
+        true => fill_what_there_is(),
+        false => run_limited("limits::a_heap_is_as_large_as_address_space_allows", "-v 400000"),
+    }
+}
+
+#[test]
+fn a_heap_is_as_large_as_the_memory_that_the_system_grants() {
+    let name = "limits::a_heap_is_as_large_as_the_memory_that_the_system_grants";
+    match is_limited() {
+        true => fill_what_there_is(),
+        false => run_limited(name, "-d 150000"),
+    }
 }

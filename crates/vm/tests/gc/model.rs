@@ -274,8 +274,7 @@ impl Model {
             }
             Mirror::Cont(place, stack) => {
                 stack[0] = value;
-                self.world.owner.stacks.get_mut(place).unwrap()[0] = bits.into();
-                self.world.owner.continuations[*place as usize].has_young = 1;
+                self.world.put_on_stack(*place, 0, bits);
             }
             _ => {}
         }

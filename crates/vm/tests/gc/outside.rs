@@ -90,7 +90,7 @@ fn what_a_suspended_stack_holds_lives_as_long_as_its_continuation() {
         // An old continuation is resumed and suspended with something new on its stack.
         let pair = world.pair();
         world.set(pair, CAR, 33);
-        world.owner.stacks.get_mut(&5).unwrap()[0] = pair.into();
+        world.put_on_stack(5, 0, pair);
     }
     world.owner.slots.clear();
     world.full();

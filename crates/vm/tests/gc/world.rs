@@ -117,8 +117,8 @@ impl World {
         World::new(&config(limit_bytes))
     }
 
-    /// An object as machine code makes it: bumped where it is small and there is room, otherwise from the heap, and
-    /// written without barriers. All fields are zero.
+    /// An object as machine code makes it: bumped where it is small and there is room, otherwise
+    /// from the heap, and written without barriers. All fields are zero.
     pub(crate) fn make(
         &mut self,
         ty: TypeId,
@@ -168,6 +168,13 @@ impl World {
         list.resize(list.len().max(place + 1), VMContinuationSlot::VACANT);
         list[place] = VMContinuationSlot { object, has_young: 1, ..VMContinuationSlot::VACANT };
         object
+    }
+
+    /// Lets a continuation have run and wait again with a new value on its stack.
+    pub(crate) fn put_on_stack(&mut self, place: u32, slot: usize, value: u32) {
+        let stack = self.owner.stacks.get_mut(&place).expect("it has a stack");
+        stack[slot] = value.into();
+        self.owner.continuations[place as usize].has_young = 1;
     }
 
     fn address(&self, at: u32) -> *mut u8 {
