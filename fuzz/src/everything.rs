@@ -1,4 +1,4 @@
-//! Modules of every proposal that runs: code made in two ways, with a collector that works when it
+//! Modules of every proposal: code made in two ways, with a collector that works when it
 //! suits or at every allocation, answers the same and leaves the same memories behind.
 //!
 //! Modules need not end: fuel ends them. Where fuel or room ends a call, nothing is said about what
@@ -7,8 +7,8 @@
 use crate::campaign::Outcome;
 use crate::generate::Numbers;
 use selkie::{
-    Config, Engine, Error, ErrorKind, Extern, Feature, Features, Instance, Module, Store,
-    StoreLimits, Trap, Val,
+    Config, Engine, Error, ErrorKind, Extern, Features, Instance, Module, Store, StoreLimits, Trap,
+    Val,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
@@ -20,19 +20,12 @@ const UNITS: u64 = 20_000;
 /// Engines whose code differs as much as it can.
 static ENGINES: LazyLock<[Engine; 2]> = LazyLock::new(|| {
     let mut plain = Config::new();
-    plain.set_features(features_that_run()).consume_fuel(true).compile_threads(1);
+    plain.set_features(Features::all()).consume_fuel(true).compile_threads(1);
     plain.max_wasm_stack_bytes(1 << 20).canonical_nans(true).relaxed_simd_deterministic(true);
     let mut other = plain.clone();
     other.inlining(false).guard_pages(false).gc_stress(true);
     [plain, other].map(|config| Engine::new(&config).expect("these settings fit every host"))
 });
-
-/// Every proposal that is more than validated.
-pub fn features_that_run() -> Features {
-    let mut features = Features::default();
-    Feature::ALL.iter().for_each(|feature| features.set(*feature, feature.runs()));
-    features
-}
 
 /// What can be seen of how something ended.
 #[derive(Debug, PartialEq)]

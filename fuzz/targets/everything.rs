@@ -1,4 +1,4 @@
-//! Modules of every proposal that runs do the same however their code is made and whenever the
+//! Modules of every proposal do the same however their code is made and whenever the
 //! collector works.
 
 use selkie_fuzz::campaign::{self, Outcome};

@@ -26,6 +26,8 @@ fn what_is_not_enabled_is_refused_with_the_flag_that_enables_it() {
             local.get 0 local.get 1 i64.mul_wide_u))",
         ),
         (Feature::extended_const, "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))"),
+        (Feature::stack_switching, "(module (type $f (func)) (type (cont $f)))"),
+        (Feature::custom_descriptors, "(module (type (struct)) (func (param (ref (exact 0)))))"),
         (Feature::function_references, "(module (type $t (func)) (func (param (ref $t))))"),
     ] {
         Module::new(&with(feature, true), text).unwrap();
@@ -41,17 +43,6 @@ fn what_is_not_enabled_is_refused_with_the_flag_that_enables_it() {
         let flag = format!("-W {}", feature.flag());
         assert!(error.to_string().contains(&flag), "{}: {error}", feature.flag());
     }
-}
-
-#[test]
-fn a_proposal_that_cannot_be_compiled_yet_is_refused_by_name() {
-    let text = "(module (type $f (func)) (type $c (cont $f))
-        (func (param (ref $f)) (result (ref $c)) (cont.new $c (local.get 0))))";
-    let mut config = Config::new();
-    config.wasm_stack_switching(true);
-    let error = Module::new(&Engine::new(&config).unwrap(), text).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("stack switching"), "{error}");
 }
 
 #[test]

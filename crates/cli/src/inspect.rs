@@ -2,7 +2,6 @@
 
 use crate::imports;
 use crate::input::{self, Content, Input};
-use crate::knobs::VALIDATED_ONLY;
 use crate::load;
 use crate::options::Loading;
 use crate::output;
@@ -238,7 +237,7 @@ fn for_people(report: &Report) -> String {
             "sections",
             sections.map(|s| format!("{:>10}  {}", s.bytes, harmless(&s.name))),
         );
-        list(&mut text, "features", report.features.iter().map(|flag| with_state(flag)));
+        list(&mut text, "features", report.features.iter().map(|flag| flag.to_string()));
     }
     list(
         &mut text,
@@ -249,12 +248,6 @@ fn for_people(report: &Report) -> String {
         }),
     );
     text
-}
-
-/// A proposal's flag, and whether there is more to it than validation.
-fn with_state(flag: &str) -> String {
-    let runs = Feature::ALL.iter().any(|feature| feature.flag() == flag && feature.runs());
-    format!("{flag}{}", if runs { "" } else { VALIDATED_ONLY })
 }
 
 fn list(text: &mut String, title: &str, lines: impl ExactSizeIterator<Item = String>) {

@@ -64,9 +64,6 @@ macro_rules! choices {
     };
 }
 
-/// What is said of proposals whose modules do not run.
-pub(crate) const VALIDATED_ONLY: &str = " (validated, not yet run)";
-
 // Grammar: "name", kind and perhaps its smallest value, whether it is a grant, "what it does", how it is set.
 
 const WASM: &[Choice] = choices! {
@@ -274,8 +271,7 @@ impl Group {
             text.push_str("\nProposals, each NAME[=on|off]:\n\n");
             for feature in Feature::ALL {
                 let default = if feature.default_enabled() { "on" } else { "off" };
-                let runs = if feature.runs() { "" } else { VALIDATED_ONLY };
-                let about = format!("{} (default {default}){runs}", feature.about());
+                let about = format!("{} (default {default})", feature.about());
                 let _ = writeln!(text, "  {:<36} {about}", feature.flag());
             }
         }

@@ -83,22 +83,6 @@ fn used_by_removal(bytes: &[u8]) -> Vec<Feature> {
     Feature::ALL.iter().filter(is_needed).copied().collect()
 }
 
-/// The proposals that a valid module needs of those that do not run.
-pub(crate) fn features_that_do_not_run(bytes: &[u8], enabled: Features) -> Vec<Feature> {
-    let without = |left_out: &[Feature]| {
-        let mut features = enabled;
-        left_out.iter().for_each(|feature| features.set(*feature, false));
-        validate(bytes, features)
-    };
-    let mut idle = Feature::ALL.to_vec();
-    idle.retain(|feature| !feature.runs() && enabled.has(*feature));
-    if idle.is_empty() || without(&idle).is_ok() {
-        return Vec::new();
-    }
-    idle.retain(|feature| without(&[*feature]).is_err());
-    idle
-}
-
 fn validate(bytes: &[u8], features: Features) -> Result<(), DecodeError> {
     let module = decode(bytes, features)?;
     let mut allocations = FuncValidatorAllocations::default();

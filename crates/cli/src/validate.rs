@@ -4,9 +4,7 @@
 use crate::input;
 use crate::load;
 use crate::options::Reading;
-use crate::output::note;
 use crate::report::Failure;
-use crate::sections::features_that_do_not_run;
 use clap::{Args, ValueHint};
 use selkie::{Engine, Module};
 use std::ffi::{OsStr, OsString};
@@ -39,11 +37,5 @@ fn validate(engine: &Engine, file: &OsStr) -> Result<(), Failure> {
     let input = input::read(file)?;
     let label = input.shown.clone();
     let binary = input.into_binary()?;
-    Module::validate(engine, &binary).map_err(|error| Failure::engine(&error, &label))?;
-    let idle = features_that_do_not_run(&binary, engine.config().features());
-    if !idle.is_empty() {
-        let names: Vec<_> = idle.iter().map(|feature| format!("`{}`", feature.flag())).collect();
-        note(&format!("{label}: valid, but it does not run yet: it uses {}", names.join(", ")));
-    }
-    Ok(())
+    Module::validate(engine, &binary).map_err(|error| Failure::engine(&error, &label))
 }

@@ -161,7 +161,7 @@ impl Config {
 }
 
 macro_rules! define_switches {
-    ($($name:ident, $switch:ident, $flag:literal, $bit:ident, $default:literal, $runs:literal, $about:literal;)*) => {
+    ($($name:ident, $switch:ident, $flag:literal, $bit:ident, $default:literal, $about:literal;)*) => {
         /// One switch for each proposal.
         impl Config {$(
             #[doc = concat!("Turns ", $about, " on or off (`", $flag, "`).")]

@@ -1,9 +1,8 @@
 //! The proposals of WebAssembly, as one table.
 //!
-//! Grammar: `name, switch, "flag", wasmparser feature, default, runs, "what it is";`, where `switch`
-//! is the method of `Config`, the feature is `NONE` where a proposal concerns linking alone, and
-//! `runs` is whether what is valid by it can also be compiled. From it come the switches of
-//! `Config`, the command line's `-W` names and their help, and the hint in errors.
+//! Grammar: `name, switch, "flag", wasmparser feature, default, "what it is";`, where `switch` is
+//! the method of `Config`, and the feature is `NONE` where a proposal concerns linking alone. From it
+//! come the switches of `Config`, the command line's `-W` names and their help, and the hint in errors.
 
 use wasmparser::WasmFeatures;
 
@@ -12,33 +11,33 @@ use wasmparser::WasmFeatures;
 macro_rules! for_each_feature {
     ($mac:ident) => {
         $mac! {
-            mutable_global, wasm_mutable_global, "mutable-global", MUTABLE_GLOBAL, true, true, "imported and exported mutable globals";
-            saturating_float_to_int, wasm_saturating_float_to_int, "saturating-float-to-int", SATURATING_FLOAT_TO_INT, true, true, "conversions that saturate instead of trapping";
-            sign_extension, wasm_sign_extension, "sign-extension", SIGN_EXTENSION, true, true, "sign extension instructions";
-            reference_types, wasm_reference_types, "reference-types", REFERENCE_TYPES, true, true, "externref, funcref and table instructions";
-            multi_value, wasm_multi_value, "multi-value", MULTI_VALUE, true, true, "several results and block parameters";
-            bulk_memory, wasm_bulk_memory, "bulk-memory", BULK_MEMORY, true, true, "bulk memory and table instructions";
-            simd, wasm_simd, "simd", SIMD, true, true, "128-bit vectors";
-            relaxed_simd, wasm_relaxed_simd, "relaxed-simd", RELAXED_SIMD, true, true, "vector instructions with relaxed results";
-            tail_call, wasm_tail_call, "tail-call", TAIL_CALL, true, true, "return_call and return_call_indirect";
-            extended_const, wasm_extended_const, "extended-const", EXTENDED_CONST, true, true, "arithmetic in constant expressions";
-            multi_memory, wasm_multi_memory, "multi-memory", MULTI_MEMORY, true, true, "several memories in a module";
-            memory64, wasm_memory64, "memory64", MEMORY64, true, true, "64-bit memories and tables";
-            threads, wasm_threads, "threads", THREADS, true, true, "shared memories and atomic instructions";
-            function_references, wasm_function_references, "function-references", FUNCTION_REFERENCES, true, true, "typed function references";
-            gc, wasm_gc, "gc", GC, true, true, "structs, arrays and casts";
-            exceptions, wasm_exceptions, "exceptions", EXCEPTIONS, true, true, "exceptions with exnref";
-            legacy_exceptions, wasm_legacy_exceptions, "legacy-exceptions", LEGACY_EXCEPTIONS, true, true, "the earlier exception instructions";
-            wide_arithmetic, wasm_wide_arithmetic, "wide-arithmetic", WIDE_ARITHMETIC, true, true, "128-bit addition, subtraction and multiplication";
-            custom_page_sizes, wasm_custom_page_sizes, "custom-page-sizes", CUSTOM_PAGE_SIZES, true, true, "memories with pages of one byte";
-            compact_imports, wasm_compact_imports, "compact-imports", COMPACT_IMPORTS, true, true, "import sections that share module names";
-            stack_switching, wasm_stack_switching, "stack-switching", STACK_SWITCHING, false, true, "continuations";
-            custom_descriptors, wasm_custom_descriptors, "custom-descriptors", CUSTOM_DESCRIPTORS, false, true, "exact types and descriptors";
-            memory_control, wasm_memory_control, "memory-control", MEMORY_CONTROL, false, true, "memory.discard";
-            js_string_builtins, wasm_js_string_builtins, "js-string-builtins", NONE, true, true, "strings for modules that import wasm:js-string or string constants";
-            acquire_release_atomics, wasm_acquire_release_atomics, "acquire-release-atomics", ACQUIRE_RELEASE_ATOMICS, false, true, "atomic instructions that order less, and pause";
-            multibyte_array_access, wasm_multibyte_array_access, "multibyte-array-access", MULTIBYTE_ARRAY_ACCESS, false, true, "loads and stores of linear memory on arrays";
-            shared_everything_threads, wasm_shared_everything_threads, "shared-everything-threads", SHARED_EVERYTHING_THREADS, false, true, "shared globals, tables and functions";
+            mutable_global, wasm_mutable_global, "mutable-global", MUTABLE_GLOBAL, true, "imported and exported mutable globals";
+            saturating_float_to_int, wasm_saturating_float_to_int, "saturating-float-to-int", SATURATING_FLOAT_TO_INT, true, "conversions that saturate instead of trapping";
+            sign_extension, wasm_sign_extension, "sign-extension", SIGN_EXTENSION, true, "sign extension instructions";
+            reference_types, wasm_reference_types, "reference-types", REFERENCE_TYPES, true, "externref, funcref and table instructions";
+            multi_value, wasm_multi_value, "multi-value", MULTI_VALUE, true, "several results and block parameters";
+            bulk_memory, wasm_bulk_memory, "bulk-memory", BULK_MEMORY, true, "bulk memory and table instructions";
+            simd, wasm_simd, "simd", SIMD, true, "128-bit vectors";
+            relaxed_simd, wasm_relaxed_simd, "relaxed-simd", RELAXED_SIMD, true, "vector instructions with relaxed results";
+            tail_call, wasm_tail_call, "tail-call", TAIL_CALL, true, "return_call and return_call_indirect";
+            extended_const, wasm_extended_const, "extended-const", EXTENDED_CONST, true, "arithmetic in constant expressions";
+            multi_memory, wasm_multi_memory, "multi-memory", MULTI_MEMORY, true, "several memories in a module";
+            memory64, wasm_memory64, "memory64", MEMORY64, true, "64-bit memories and tables";
+            threads, wasm_threads, "threads", THREADS, true, "shared memories and atomic instructions";
+            function_references, wasm_function_references, "function-references", FUNCTION_REFERENCES, true, "typed function references";
+            gc, wasm_gc, "gc", GC, true, "structs, arrays and casts";
+            exceptions, wasm_exceptions, "exceptions", EXCEPTIONS, true, "exceptions with exnref";
+            legacy_exceptions, wasm_legacy_exceptions, "legacy-exceptions", LEGACY_EXCEPTIONS, true, "the earlier exception instructions";
+            wide_arithmetic, wasm_wide_arithmetic, "wide-arithmetic", WIDE_ARITHMETIC, true, "128-bit addition, subtraction and multiplication";
+            custom_page_sizes, wasm_custom_page_sizes, "custom-page-sizes", CUSTOM_PAGE_SIZES, true, "memories with pages of one byte";
+            compact_imports, wasm_compact_imports, "compact-imports", COMPACT_IMPORTS, true, "import sections that share module names";
+            stack_switching, wasm_stack_switching, "stack-switching", STACK_SWITCHING, false, "continuations";
+            custom_descriptors, wasm_custom_descriptors, "custom-descriptors", CUSTOM_DESCRIPTORS, false, "exact types and descriptors";
+            memory_control, wasm_memory_control, "memory-control", MEMORY_CONTROL, false, "memory.discard";
+            js_string_builtins, wasm_js_string_builtins, "js-string-builtins", NONE, true, "strings for modules that import wasm:js-string or string constants";
+            acquire_release_atomics, wasm_acquire_release_atomics, "acquire-release-atomics", ACQUIRE_RELEASE_ATOMICS, false, "atomic instructions that order less, and pause";
+            multibyte_array_access, wasm_multibyte_array_access, "multibyte-array-access", MULTIBYTE_ARRAY_ACCESS, false, "loads and stores of linear memory on arrays";
+            shared_everything_threads, wasm_shared_everything_threads, "shared-everything-threads", SHARED_EVERYTHING_THREADS, false, "shared globals, tables and functions";
         }
     };
 }
@@ -53,7 +52,7 @@ macro_rules! wasmparser_feature {
 }
 
 macro_rules! define_features {
-    ($($(#[$doc:meta])* $name:ident, $switch:ident, $flag:literal, $bit:ident, $default:literal, $runs:literal, $about:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident, $switch:ident, $flag:literal, $bit:ident, $default:literal, $about:literal;)*) => {
         /// One proposal.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(non_camel_case_types)]
@@ -76,11 +75,6 @@ macro_rules! define_features {
             /// Whether it is on unless asked otherwise.
             pub fn default_enabled(self) -> bool {
                 match self { $(Feature::$name => $default,)* }
-            }
-
-            /// Whether modules that use it run; those of other proposals are validated only.
-            pub fn runs(self) -> bool {
-                match self { $(Feature::$name => $runs,)* }
             }
 
             fn validation(self) -> WasmFeatures {

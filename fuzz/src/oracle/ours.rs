@@ -2,10 +2,9 @@
 
 use super::{Kind, Machine, Seen, State, Trapped, Value};
 use crate::campaign::Outcome;
-use crate::everything::features_that_run;
 use selkie::{
-    Config, Engine, Error, ErrorKind, Extern, ExternType, Instance, Module, Store, Trap, V128, Val,
-    ValType,
+    Config, Engine, Error, ErrorKind, Extern, ExternType, Features, Instance, Module, Store, Trap,
+    V128, Val, ValType,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -135,10 +134,10 @@ fn trapped(error: &Error) -> Result<Trapped, String> {
     })
 }
 
-/// An engine that knows every proposal that runs.
+/// An engine that knows every proposal.
 static OF_EVERYTHING: LazyLock<Engine> = LazyLock::new(|| {
     let mut config = Config::new();
-    config.compile_threads(1).set_features(features_that_run());
+    config.compile_threads(1).set_features(Features::all());
     Engine::new(&config).expect("these settings fit every host")
 });
 
