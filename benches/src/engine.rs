@@ -202,6 +202,13 @@ pub fn node_calls(module: &Path, guest: &Guest, warm_up: u32, timed: u32) -> Opt
     Some(command.arg(warm_up.to_string()).arg(timed.to_string()).args(&guest.arguments))
 }
 
+/// Node calling the export `run` several times, and printing what the last call answers.
+#[must_use]
+pub fn node_answers(module: &Path, guest: &Guest, calls: u32) -> Option<Invocation> {
+    let command = node_script("pauses_in_node.mjs")?.arg(module);
+    Some(command.arg(calls.to_string()).args(&guest.arguments))
+}
+
 fn node_script(name: &str) -> Option<Invocation> {
     let program = find_peer("NODE", "node26").or_else(|| find_peer("NODE", "node"))?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);

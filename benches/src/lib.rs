@@ -3,14 +3,15 @@
 //!
 //! Invariant: a figure is only ever compared with a figure of the same interleaved run.
 //! Deliberately not here: what is measured. Each of the six programs (`execute`, `compile`,
-//! `startup`, `fs`, `gc`, `exceptions`) says that itself. Nothing links against the engine; it is measured from
-//! outside, as a person at a shell sees it.
+//! `startup`, `fs`, `gc`, `exceptions`) says that itself. Nothing links against the engine; it is
+//! measured from outside, as a person at a shell sees it.
 
 pub mod artifact;
 pub mod child;
 pub mod engine;
 pub mod exported;
 pub mod options;
+pub mod pauses;
 pub mod program;
 pub mod rounds;
 pub mod scratch;

@@ -5,7 +5,7 @@
 //! moves nothing. All contenders must print the same.
 
 use crate::Outcome;
-use crate::child::{Cost, Invocation, run, run_self_timed};
+use crate::child::{Cost, Invocation, run, run_answering, run_self_timed};
 use crate::scratch::Scratch;
 
 /// Who measures the time of a run.
@@ -15,6 +15,8 @@ pub enum Clock {
     Outside,
     /// The program itself, around the part that counts.
     Inside,
+    /// The guest, whose answer is what counts.
+    Guest,
 }
 
 /// One side of a comparison.
@@ -41,10 +43,18 @@ impl Contender {
         Self { name, invocation, clock: Clock::Inside }
     }
 
+    /// A contender whose guest answers with a number of nanoseconds, which counts as wall time.
+    #[must_use]
+    pub fn answering(name: &'static str, invocation: Invocation) -> Self {
+        Self { name, invocation, clock: Clock::Guest }
+    }
+
     fn run(&self, scratch: &Scratch) -> Outcome<(Cost, Vec<u8>)> {
         match self.clock {
             Clock::Outside => run(&self.invocation, scratch),
             Clock::Inside => run_self_timed(&self.invocation, scratch),
+            // Answers differ from run to run.
+            Clock::Guest => run_answering(&self.invocation, scratch).map(|c| (c, Vec::new())),
         }
     }
 }
@@ -130,6 +140,17 @@ mod tests {
         let series = interleave("row", &contenders, 1, &scratch).unwrap();
         assert_eq!(series[0].median(|c| c.wall_ms), 12.5);
         assert_eq!(series[0].median(|c| c.cpu_ms), 34.25);
+    }
+
+    #[test]
+    fn an_answering_contender_counts_by_its_answer() {
+        let scratch = Scratch::new(None, "answer-test").unwrap();
+        let answering = |script| {
+            let invocation = Invocation::new("/bin/sh").args(["-c", script]);
+            interleave("row", &[Contender::answering("a", invocation)], 1, &scratch)
+        };
+        assert_eq!(answering("echo 2500000").unwrap()[0].median(|c| c.wall_ms), 2.5);
+        assert!(answering("echo soon").is_err());
     }
 
     #[test]
