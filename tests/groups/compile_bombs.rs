@@ -9,6 +9,7 @@ use selkie_compile::text::print_function;
 use selkie_compile::{CompileUnit, Tuning};
 use selkie_module::DefinedFuncIndex;
 use selkie_module::decode::decode;
+use selkie_tests::growth::{grows_linearly, time_to_compile};
 use std::time::{Duration, Instant};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataSection, DataSegment, DataSegmentMode, ElementSection,
@@ -36,28 +37,6 @@ fn one_function(body: impl FnOnce(&mut Function)) -> Vec<u8> {
     let mut module = Encoder::new();
     module.section(&types).section(&functions).section(&code);
     module.finish()
-}
-
-fn time_to_compile(module: &[u8]) -> Duration {
-    let engine = engine();
-    let start = Instant::now();
-    Module::from_binary(&engine, module).map(drop).unwrap_or_else(|error| {
-        // A limit that is said clearly is as good as code.
-        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
-    });
-    start.elapsed()
-}
-
-/// Four times the input may take a little more than four times as long, never sixteen times.
-fn grows_linearly(make: impl Fn(usize) -> Vec<u8>, size: usize) {
-    let (small, large) = (make(size), make(size * 4));
-    // Other tests run beside this one: what counts is the best of a few attempts.
-    let best = |module: &[u8]| {
-        (0..3).map(|_| time_to_compile(module)).min().expect("three attempts were made")
-    };
-    let (first, second) = (best(&small), best(&large));
-    let allowed = first.max(Duration::from_millis(20)) * 9;
-    assert!(second <= allowed, "{size}: {first:?}, four times that: {second:?}");
 }
 
 /// Most memory this process has had so far, in bytes.

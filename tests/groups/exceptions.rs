@@ -4,7 +4,8 @@
 // What a test builds on must be there.
 #![allow(clippy::unwrap_used)]
 
-use selkie::{Config, Engine, ErrorKind, Instance, Module, Store, Trap};
+use selkie::{Config, Engine, Instance, Module, Store, Trap};
+use selkie_tests::growth::{grows_linearly, time_to_compile};
 use std::time::{Duration, Instant};
 use wasm_encoder::{
     BlockType, Catch, CodeSection, Function, FunctionSection, Instruction as I, Module as Encoder,
@@ -35,30 +36,6 @@ fn module(tags: u32, body: impl FnOnce(&mut Function)) -> Vec<u8> {
     let mut module = Encoder::new();
     module.section(&types).section(&functions).section(&tag_section).section(&code);
     module.finish()
-}
-
-fn time_to_compile(module: &[u8]) -> Duration {
-    let mut config = Config::new();
-    config.compile_threads(1);
-    let engine = Engine::new(&config).unwrap();
-    let start = Instant::now();
-    Module::from_binary(&engine, module).map(drop).unwrap_or_else(|error| {
-        // A limit that is said clearly is as good as code.
-        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
-    });
-    start.elapsed()
-}
-
-/// Four times the input may take a little more than four times as long, never sixteen times.
-fn grows_linearly(make: impl Fn(u32) -> Vec<u8>, size: u32) {
-    let (small, large) = (make(size), make(size * 4));
-    // Other tests run beside this one: what counts is the best of a few attempts.
-    let best = |module: &[u8]| {
-        (0..3).map(|_| time_to_compile(module)).min().expect("three attempts were made")
-    };
-    let (first, second) = (best(&small), best(&large));
-    let allowed = first.max(Duration::from_millis(20)) * 9;
-    assert!(second <= allowed, "{size}: {first:?}, four times that: {second:?}");
 }
 
 /// An absolute bound, as for loops: in builds that have them, the code generator's own assertions
@@ -121,7 +98,7 @@ fn calls_in_one_handler_compile_in_linear_time() {
                 let clauses = vec![Catch::All { label: 0 }];
                 f.instruction(&I::TryTable(BlockType::Empty, clauses.into()));
                 for i in 0..count {
-                    f.instruction(&I::I32Const(i as i32)).instruction(&I::LocalSet(i % 2));
+                    f.instruction(&I::I32Const(i as i32)).instruction(&I::LocalSet(i as u32 % 2));
                     f.instruction(&I::Call(0));
                 }
                 f.instruction(&I::End).instruction(&I::End);
@@ -137,7 +114,7 @@ fn clauses_of_one_handler_compile_in_linear_time() {
     grows_linearly(
         |count| {
             module(2, |f| {
-                let clauses = vec![Catch::One { tag: 1, label: 0 }; count as usize];
+                let clauses = vec![Catch::One { tag: 1, label: 0 }; count];
                 f.instruction(&I::TryTable(BlockType::Empty, clauses.into()));
                 f.instruction(&I::Call(0)).instruction(&I::End);
             })

@@ -3,6 +3,9 @@
 #![cfg(target_arch = "x86_64")]
 #![allow(clippy::unwrap_used, reason = "the functions around the tests are tests, too")]
 
+#[path = "machine/world.rs"]
+mod world;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,6 +14,7 @@ use selkie_module::builtins::Builtin;
 use selkie_module::frames::Landing;
 use selkie_module::layout::context;
 use selkie_vm::*;
+use world::World;
 
 // `thrower` throws its argument through two frames without pads. `catcher` calls it, with 48 bytes
 // of its own, and answers what lands plus one; 0 where its registers are wrong. `caller` calls the
@@ -113,12 +117,11 @@ impl CodeObject for Pads {
     }
 }
 
-struct World {
-    store: Box<StoreRuntime>,
-    context: Box<VMContext>,
+/// A world with the guests of this file.
+struct Stage {
+    world: World,
     memory: CodeMemory,
     asked: Arc<AtomicU32>,
-    _impls: Vec<*const u8>,
 }
 
 unsafe extern "C" fn throw_builtin(context: *mut VMContext, exception: u64) {
@@ -126,20 +129,10 @@ unsafe extern "C" fn throw_builtin(context: *mut VMContext, exception: u64) {
     unsafe { throw((*context).store, exception) }
 }
 
-impl World {
-    fn new(catcher: bool, caller: bool) -> World {
-        let mut store = Box::new(StoreRuntime::new(DEFAULT_STACK_BYTES).unwrap());
-        let context = Box::new(VMContext {
-            magic: context::MAGIC_INSTANCE,
-            store: &raw mut *store,
-            builtins: builtin_stubs().as_ptr(),
-            type_ids: std::ptr::null(),
-            instance: 1,
-            heap_base: std::ptr::null_mut(),
-        });
-        let mut impls = vec![std::ptr::null(); Builtin::ALL.len()];
-        impls[Builtin::throw as usize] = throw_builtin as *const u8;
-        store.vm.builtin_impls = impls.as_ptr();
+impl Stage {
+    fn new(catcher: bool, caller: bool) -> Stage {
+        let mut world = World::new();
+        world.set_builtin(Builtin::throw, throw_builtin as *const u8);
         let start = &raw const selkie_throwing;
         // SAFETY: both symbols bound one piece of read-only data.
         let bytes = unsafe {
@@ -149,47 +142,46 @@ impl World {
         let mut memory = CodeMemory::from_bytes(bytes).unwrap();
         let asked = Arc::new(AtomicU32::new(0));
         memory.publish(Arc::new(Pads { catcher, caller, asked: asked.clone() }));
-        World { store, context, memory, asked, _impls: impls }
+        Stage { world, memory, asked }
     }
 
     fn call(&mut self, offset: usize, args: &[u64]) -> Result<u64, Box<Unwind>> {
-        let mut regs = CallRegs::ZERO;
-        regs.ints[0] = &raw mut *self.context as u64;
-        regs.ints[1..=args.len()].copy_from_slice(args);
+        let mut regs = self.world.regs(args);
         let code = self.memory.base().wrapping_add(offset);
+        let store = &raw mut *self.world.store;
         // SAFETY: the world is at stable addresses; each test passes what its guest takes.
-        unsafe { call(&raw mut *self.store, code, &mut regs, &[], RegSet::Int)? };
-        assert!(!self.store.is_inside_wasm());
+        unsafe { call(store, code, &mut regs, &[], RegSet::Int)? };
+        assert!(!self.world.store.is_inside_wasm());
         Ok(regs.ints[0])
     }
 }
 
 #[test]
 fn the_nearest_frame_with_a_pad_goes_on_with_its_own_registers_and_the_exception() {
-    let mut world = World::new(true, false);
+    let mut stage = Stage::new(true, false);
     for exception in [8, 0xffff_fff8, 16] {
-        let answer = world.call(offset_of_label!(selkie_catcher), &[exception]).unwrap();
+        let answer = stage.call(offset_of_label!(selkie_catcher), &[exception]).unwrap();
         assert_eq!(answer, exception + 1);
     }
 }
 
 #[test]
 fn a_return_address_is_looked_up_once() {
-    let mut world = World::new(true, false);
+    let mut stage = Stage::new(true, false);
     for _ in 0..1000 {
-        world.call(offset_of_label!(selkie_catcher), &[24]).unwrap();
+        stage.call(offset_of_label!(selkie_catcher), &[24]).unwrap();
     }
-    assert_eq!(world.asked.load(Ordering::Relaxed), 3);
+    assert_eq!(stage.asked.load(Ordering::Relaxed), 3);
 }
 
 #[test]
 fn an_activation_without_a_pad_ends_with_the_exception_and_its_frames() {
-    let mut world = World::new(false, true);
+    let mut stage = Stage::new(false, true);
     for _ in 0..3 {
-        let unwind = world.call(offset_of_label!(selkie_catcher), &[40]).unwrap_err();
+        let unwind = stage.call(offset_of_label!(selkie_catcher), &[40]).unwrap_err();
         let Unwind::Exception { exception, frames } = *unwind else { panic!("{unwind:?}") };
         assert_eq!((exception, frames.len()), (40, 3));
-        let start = world.memory.base() as usize;
+        let start = stage.memory.base() as usize;
         assert!(frames.iter().all(|frame| frame.is_return_address));
         assert_eq!(frames[2].pc - start, offset_of_label!(selkie_catcher_return));
     }
@@ -235,31 +227,27 @@ unsafe extern "C" fn call_catcher(
 }
 
 /// Calls the host through `caller`; the answer, and how many payloads were made.
-fn through_the_host(world: &mut World) -> (Result<u64, Box<Unwind>>, u32) {
-    let catcher = world.memory.base().wrapping_add(offset_of_label!(selkie_catcher));
+fn through_the_host(stage: &mut Stage) -> (Result<u64, Box<Unwind>>, u32) {
+    let catcher = stage.memory.base().wrapping_add(offset_of_label!(selkie_catcher));
     let func = VMHostFunc { entry: call_catcher, direct: std::ptr::null() };
     let mut between = Box::new(Between { func, catcher, payloads: 0 });
-    let host = Box::new(VMHostContext {
-        magic: context::MAGIC_HOST,
-        store: &raw mut *world.store,
-        func: (&raw mut *between).cast(),
-        caller: &raw mut *world.context,
-    });
+    let mut host = stage.world.host(&between.func);
+    host.func = (&raw mut *between).cast();
     let args = [&raw const *host as u64, host_call_stub_int() as u64];
-    let answer = world.call(offset_of_label!(selkie_caller), &args);
+    let answer = stage.call(offset_of_label!(selkie_caller), &args);
     (answer, between.payloads)
 }
 
 #[test]
 fn what_leaves_a_nested_activation_lands_in_the_one_around_it() {
     // Caught inside.
-    let (answer, payloads) = through_the_host(&mut World::new(true, true));
+    let (answer, payloads) = through_the_host(&mut Stage::new(true, true));
     assert_eq!((answer.unwrap(), payloads), (57, 0));
     // Caught outside: what the host would have made of it is not made.
-    let (answer, payloads) = through_the_host(&mut World::new(false, true));
+    let (answer, payloads) = through_the_host(&mut Stage::new(false, true));
     assert_eq!((answer.unwrap(), payloads), (58, 0));
     // Caught nowhere.
-    let (answer, payloads) = through_the_host(&mut World::new(false, false));
+    let (answer, payloads) = through_the_host(&mut Stage::new(false, false));
     let Unwind::Payload(payload) = *answer.unwrap_err() else { panic!("no payload") };
     assert_eq!((payload.downcast_ref(), payloads), (Some(&"on its way"), 1));
 }

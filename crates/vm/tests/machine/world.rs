@@ -1,6 +1,6 @@
 //! Guests in assembly, and the least of a world that they run in.
 
-#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(dead_code, unused_macros, unused_imports, reason = "each test program uses a part")]
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
