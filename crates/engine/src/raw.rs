@@ -254,7 +254,8 @@ pub(crate) fn new_continuation(
     unsafe { selkie_vm::new_continuation(&raw mut store.runtime, func, plan) }
 }
 
-/// Binds arguments to a continuation; `false` where there is no memory to remember them.
+/// Binds arguments to a continuation; `false` where there is no memory to remember them, which ends
+/// it.
 pub(crate) fn bind_arguments(
     store: &mut StoreInner,
     place: u32,
@@ -263,8 +264,8 @@ pub(crate) fn bind_arguments(
     traced: u64,
 ) -> bool {
     let values = values as *const u8;
-    // SAFETY: machine code has found the place in an object that is not consumed, and passes values
-    // of the types that the continuation takes next, in its own frame.
+    // SAFETY: machine code has found the place in an object that it has consumed then, and passes
+    // values of the types that the continuation takes next, in its own frame.
     unsafe { selkie_vm::bind(&raw mut store.runtime, place, values, count, traced) }
 }
 

@@ -372,14 +372,16 @@ pub(crate) unsafe extern "C" fn place_arguments(
     }
 }
 
-/// Appends arguments to those that a continuation has been bound to. Answers `false`, and does
-/// nothing, where there is no memory to remember them.
+/// Appends arguments to those that a continuation has been bound to. Answers `false` where there is
+/// no memory to remember them; the continuation has ended then, since it takes others now than the
+/// type says that it had before.
 ///
 /// # Safety
 /// - `store` is live, and this thread has exclusive use of it.
 /// - `place` is that of a continuation that waits, whose next parameters are of these values'
 ///   types; `values` is readable for `count` values; bit i of `traced` tells whether value i is a
 ///   traced reference.
+/// - Where the answer is `false`, the object that stood for it is not used any longer.
 pub unsafe fn bind(
     store: *mut StoreRuntime,
     place: u32,
@@ -394,6 +396,7 @@ pub unsafe fn bind(
         let root = &mut *root;
         root.bound_slots.truncate(root.bound as usize);
         if root.bound_slots.try_reserve(traced.count_ones() as usize).is_err() {
+            drop_continuation(store, place);
             return false;
         }
         let bytes = (count * VALUE_BYTES) as usize;

@@ -9,6 +9,8 @@
 #[path = "machine/world.rs"]
 mod world;
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +23,33 @@ use world::{Guest, World, guest, trap};
 const EVENT: u64 = 7;
 const OTHER_EVENT: u64 = 99;
 const HEAP_WORDS: usize = 1 << 16;
+
+thread_local! {
+    /// Whether this thread is refused memory.
+    static REFUSES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The system's memory, unless it is to be refused.
+struct Refusing;
+
+// SAFETY: the system answers, or nobody does.
+unsafe impl GlobalAlloc for Refusing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        match REFUSES.get() {
+            true => std::ptr::null_mut(),
+            // SAFETY: by contract.
+            false => unsafe { System.alloc(layout) },
+        }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: by contract.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static MEMORY: Refusing = Refusing;
 
 struct Stage {
     world: World,
@@ -287,6 +316,29 @@ fn those_that_wait_together_are_dropped_together() {
         release_finished(store, 0);
     }
     assert_eq!(stage.world.store.continuation_count(), 0);
+}
+
+#[test]
+fn what_cannot_be_bound_for_want_of_memory_ends() {
+    let (mut stage, adder) = (Stage::new(), adder());
+    let (place, _) = stage.make(&adder, &ints(70)).unwrap();
+    let values = [[0_u64; 2]; 64];
+    let store = &raw mut *stage.world.store;
+    let bind = |count, traced| {
+        // SAFETY: the continuation takes so many more; nobody uses its object.
+        unsafe { bind(store, place, values.as_ptr().cast(), count, traced) }
+    };
+    assert!(bind(64, u64::MAX));
+    REFUSES.set(true);
+    let is_bound = bind(6, 0b111111);
+    REFUSES.set(false);
+    assert!(!is_bound);
+    assert_eq!(stage.slot(place).object, 0);
+    assert!(stage.world.store.has_finished_continuation());
+    // Its stack is used again, and nothing is bound.
+    let (again, object) = stage.make(&adder, &ints(1)).unwrap();
+    assert_eq!(again, place);
+    assert!(matches!(stage.resume(object, &[5]), Answer::Suspended(5, _)));
 }
 
 // Switches to a continuation, with the object that stands for itself from now on as its argument;

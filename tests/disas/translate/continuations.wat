@@ -84,13 +84,13 @@
 ;;   field v5 I32 at +0 = v6
 ;;   v7 = I32(0)
 ;;   field v5 I32 at +4 = v7
-;;   v8 = place for 1 values
-;;   put v8 (v2)
-;;   v9 = I32(1)
-;;   v10 = I64(1)
-;;   entry cont_bind (v4, v8, v9, v10)
-;;   v11 = I32(0)
-;;   field v3 I32 at +4 = v11
+;;   v8 = I32(0)
+;;   field v3 I32 at +4 = v8
+;;   v9 = place for 1 values
+;;   put v9 (v2)
+;;   v10 = I32(1)
+;;   v11 = I64(1)
+;;   entry cont_bind (v4, v9, v10, v11)
 ;;   v5 stands for continuation [v4]
 ;;   return (v5)
 ;; function 2

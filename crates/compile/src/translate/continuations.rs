@@ -118,6 +118,8 @@ impl<'a, E: Emitter> Translator<'_, 'a, E> {
         let args = self.pop_args(types.len());
         let place = self.place_of(bound, offset);
         let object = self.cont_object(to, offset);
+        // Consumed first: where not all can be bound, nobody shall go on with what was.
+        self.forget(bound);
         for (args, types) in args.chunks(BOUND_AT_ONCE).zip(types.chunks(BOUND_AT_ONCE)) {
             let traced = types
                 .iter()
@@ -129,7 +131,6 @@ impl<'a, E: Emitter> Translator<'_, 'a, E> {
             let traced = self.emitter.constant(Const::I64(traced as i64));
             self.entry(Builtin::cont_bind, &[place, values, count, traced], offset);
         }
-        self.forget(bound);
         self.emitter.stand_for(object, place);
         self.push(object);
     }
