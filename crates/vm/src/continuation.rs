@@ -221,7 +221,7 @@ pub unsafe fn new_continuation(
                 at
             }
         };
-        (*made).prepare(func, plan);
+        VMContinuation::prepare(made, func, plan);
         Some((*made).place)
     }
 }
@@ -239,12 +239,13 @@ unsafe fn add(store: *mut StoreRuntime) -> Option<*mut VMContinuation> {
     let place = match all.vacant.pop() {
         Some(place) => place,
         None => {
+            // So that giving one up needs no memory. This comes first: once the list has moved,
+            // machine code must be told.
+            all.vacant.try_reserve(all.slots.len() + 2).ok()?;
             all.slots.try_reserve(2).ok()?;
             if all.slots.is_empty() {
                 all.slots.push(VMContinuationSlot::VACANT);
             }
-            // So that giving one up needs no memory.
-            all.vacant.try_reserve(all.slots.len() + 1).ok()?;
             all.slots.push(VMContinuationSlot::VACANT);
             u32::try_from(all.slots.len() - 1).ok()?
         }
@@ -288,26 +289,29 @@ impl VMContinuation {
     /// Lets it begin with a call of `func`. From the top of the stack downwards: the area of
     /// results, the continuation's own address (where the call returns to), the stack arguments,
     /// the arguments as they wait, and the address that the first `resume` goes to.
-    fn prepare(&mut self, func: &VMFuncRef, plan: &Arc<StartPlan>) {
-        let base = self.stack.top().wrapping_sub(16 + plan.area_bytes);
-        self.results = match plan.area_bytes {
-            0 => std::ptr::null_mut(),
-            _ => base.wrapping_add(16),
-        };
-        self.call_sp = base.wrapping_sub(plan.stack_bytes);
-        self.arguments = self.call_sp.wrapping_sub(plan.waiting_bytes());
-        self.sp = self.arguments.wrapping_sub(16);
-        self.fp = 0;
-        self.leaf = self;
-        self.bound = 0;
-        self.code = func.code;
-        self.context = func.context;
-        self.plan = Some(plan.clone());
-        // SAFETY: `new_continuation` has checked that all of this fits into the stack, on which
-        // nothing runs.
+    ///
+    /// # Safety
+    /// `at` is live, and nothing runs on its stack, which all of this fits into.
+    unsafe fn prepare(at: *mut VMContinuation, func: &VMFuncRef, plan: &Arc<StartPlan>) {
+        // SAFETY: by contract. The address that is kept must be `at` itself: one that came from a
+        // reference would not outlive it.
         unsafe {
-            base.cast::<*mut VMContinuation>().write(self);
-            self.sp.cast::<usize>().write(arch::start_address());
+            let base = (*at).stack.top().wrapping_sub(16 + plan.area_bytes);
+            (*at).results = match plan.area_bytes {
+                0 => std::ptr::null_mut(),
+                _ => base.wrapping_add(16),
+            };
+            (*at).call_sp = base.wrapping_sub(plan.stack_bytes);
+            (*at).arguments = (*at).call_sp.wrapping_sub(plan.waiting_bytes());
+            (*at).sp = (*at).arguments.wrapping_sub(16);
+            (*at).fp = 0;
+            (*at).leaf = at;
+            (*at).bound = 0;
+            (*at).code = func.code;
+            (*at).context = func.context;
+            (*at).plan = Some(plan.clone());
+            base.cast::<*mut VMContinuation>().write(at);
+            (*at).sp.cast::<usize>().write(arch::start_address());
         }
     }
 
