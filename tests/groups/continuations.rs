@@ -192,6 +192,18 @@ fn endless_nesting_and_endless_recursion_trap_at_one_limit_each() {
 }
 
 #[test]
+fn nesting_thousands_collects_a_few_times() {
+    let (mut store, instance) = start(ENDLESS);
+    let nest = instance.get_typed_func::<(), ()>(&mut store, "nest").unwrap();
+    let limits = StoreLimits { continuations: 8_000, ..StoreLimits::default() };
+    store.set_limits(limits);
+    let error = nest.call(&mut store, ()).unwrap_err();
+    assert_eq!(error.trap(), Some(Trap::TooManyContinuations));
+    let stats = store.gc_stats();
+    assert!(stats.full_collections < 20, "{stats:?}");
+}
+
+#[test]
 fn a_backtrace_shows_the_frames_of_all_stacks() {
     let (mut store, instance) = start(
         r#"(module

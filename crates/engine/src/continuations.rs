@@ -51,7 +51,9 @@ impl StoreInner {
         let slots = self.runtime.continuation_slots();
         let waiting = slots.iter().filter(|slot| slot.object != 0).count();
         raw::release_finished_continuations(self, waiting.max(FEW_STACKS / 2));
-        self.continuations.due = (2 * waiting).max(FEW_STACKS);
+        // Those that run count too: no collection gives their stacks back, and one for each new
+        // continuation would make nesting them cost the square of its depth.
+        self.continuations.due = (2 * self.runtime.continuation_count()).max(FEW_STACKS);
     }
 
     fn start_plan(&mut self, ty: TypeId) -> Arc<StartPlan> {
