@@ -82,17 +82,31 @@ impl Failure {
     }
 }
 
+const OTHER_HEAP: &str = "-W max-gc-heap=SIZE gives the heap another size, 4G at most";
+
 /// The option that moves the limit an error speaks of.
 fn remedy(error: &selkie::Error) -> Option<&'static str> {
-    if error.trap() == Some(Trap::StackOverflow) {
-        return Some("-W max-stack=SIZE gives it another size");
-    }
-    if error.trap() == Some(Trap::OutOfFuel) {
-        return Some("-W fuel=NUMBER gives another amount");
+    match error.trap() {
+        // The trap does not say which stack it was.
+        Some(Trap::StackOverflow) => {
+            return Some(
+                "-W max-stack=SIZE gives it another size \
+                 (that of a continuation: -W continuation-stack=SIZE)",
+            );
+        }
+        Some(Trap::OutOfFuel) => return Some("-W fuel=NUMBER gives another amount"),
+        Some(Trap::AllocationTooLarge) => return Some(OTHER_HEAP),
+        Some(Trap::TooManyContinuations) => {
+            return Some(
+                "-W max-continuations=NUMBER and -W max-continuation-bytes=SIZE allow more",
+            );
+        }
+        _ => {}
     }
     Some(match (error.downcast_ref(), error.downcast_ref()) {
         (Some(LimitExceeded::Memory { .. }), _) => "-W max-memory=SIZE moves it",
         (Some(LimitExceeded::Table { .. }), _) => "-W max-table=NUMBER moves it",
+        (Some(LimitExceeded::Heap { .. }), _) => OTHER_HEAP,
         (_, Some(ResourceError::Stack { .. })) => "-W max-stack=SIZE asks for less",
         (_, Some(ResourceError::System { action: "reserve address space", .. })) => {
             "-O guard-pages=off needs less of it"

@@ -135,6 +135,33 @@ fn limits_hold() {
 }
 
 #[test]
+fn limits_of_objects_and_continuations_hold_and_name_their_options() {
+    let place = Place::new("grants-objects");
+    place.file(
+        "list.wat",
+        r#"(module (type $node (struct (field (ref null $node)) (field i64)))
+        (func $fill (export "_start") (local $l (ref null $node))
+            (loop $l (local.set $l (struct.new $node (local.get $l) (i64.const 1))) (br $l))))"#,
+    );
+    let full = place.run(&["-W", "max-gc-heap=1M", "list.wat"]);
+    let full = full.fails(134, "allocation size too large; -W max-gc-heap=SIZE");
+    assert!(full.err.contains("- fill"), "{full:?}");
+    place.file(
+        "conts.wat",
+        r#"(module (type $f (func)) (type $c (cont $f)) (elem declare func $f $deep)
+        (func $f) (func $deep (call $deep))
+        (func (export "many") (drop (cont.new $c (ref.func $f))))
+        (func (export "deep") (resume $c (cont.new $c (ref.func $deep)))))"#,
+    );
+    let run = |limit, export| {
+        place.run(&["-W", "stack-switching", "-W", limit, "--invoke", export, "conts.wat"])
+    };
+    run("max-continuations=0", "many").fails(134, "-W max-continuations=NUMBER");
+    run("max-continuation-bytes=1K", "many").fails(134, "-W max-continuation-bytes=SIZE");
+    run("continuation-stack=64K", "deep").fails(134, "-W continuation-stack=SIZE");
+}
+
+#[test]
 fn too_little_address_space_is_explained() {
     let place = Place::new("grants-space");
     place.file("memory.wat", r#"(module (memory 1) (func (export "_start")))"#);
