@@ -241,10 +241,11 @@ defined_types! {
     /// ```
     ArrayType;
 
-    /// The type of a continuation.
+    /// The type of a continuation. Modules define such types; the host reads them from imports,
+    /// exports and values.
     ///
     /// ```
-    /// use selkie_engine::{Config, Engine, ExternType, HeapType, Module};
+    /// use selkie_engine::{Config, Engine, ExternType, Module};
     /// let mut config = Config::new();
     /// config.wasm_stack_switching(true);
     /// let module = Module::new(&Engine::new(&config)?, r#"(module
@@ -252,7 +253,8 @@ defined_types! {
     ///     (type $c (cont $f))
     ///     (global (export "c") (ref null $c) (ref.null $c)))"#)?;
     /// let Some(ExternType::Global(ty)) = module.get_export("c") else { panic!() };
-    /// let HeapType::ConcreteCont(ty) = &ty.content.as_ref().expect("a reference").heap else { panic!() };
+    /// let reference = ty.content.as_ref().expect("a reference");
+    /// let ty = reference.heap_type().as_concrete_cont().expect("to a continuation");
     /// assert_eq!(ty.func_type().to_string(), "(i32) -> ()");
     /// # Ok::<(), selkie_engine::Error>(())
     /// ```

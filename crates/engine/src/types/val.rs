@@ -232,6 +232,11 @@ impl HeapType {
         if let HeapType::ConcreteArray(ty) = self { Some(ty) } else { None }
     }
 
+    /// The continuation type, if it is one.
+    pub fn as_concrete_cont(&self) -> Option<&ContType> {
+        if let HeapType::ConcreteCont(ty) = self { Some(ty) } else { None }
+    }
+
     /// The type of its hierarchy that all others are below.
     pub fn top(&self) -> HeapType {
         self.beside(match self.hierarchy() {
