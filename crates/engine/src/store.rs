@@ -142,12 +142,16 @@ impl<T> Store<T> {
     /// # Errors
     /// The system has no room for it.
     pub fn try_new(engine: &Engine, data: T) -> Result<Store<T>> {
-        let mut runtime = StoreRuntime::new(engine.config().stack_bytes)?;
+        let unfit = |what| move |error| Error::from(error).context(what);
+        let mut runtime = StoreRuntime::new(engine.config().stack_bytes)
+            .map_err(unfit("bytes of WebAssembly's stack"))?;
         runtime.set_backtrace_frames(engine.config().backtrace_frames);
         runtime.vm.builtin_impls = crate::entry::builtin_impls();
         // The runtime may count where machine code does not.
         runtime.vm.fuel = if engine.config().tuning().consume_fuel { 0 } else { i64::MAX };
-        runtime.set_continuation_stack_bytes(engine.config().continuation_stack_bytes)?;
+        runtime
+            .set_continuation_stack_bytes(engine.config().continuation_stack_bytes)
+            .map_err(unfit("bytes of a continuation's stack"))?;
         let mut inner = StoreInner {
             runtime,
             id: StoreId::next(),
