@@ -27,7 +27,7 @@ fn what_is_not_enabled_is_refused_with_the_flag_that_enables_it() {
         ),
         (Feature::extended_const, "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))"),
         (Feature::stack_switching, "(module (type $f (func)) (type (cont $f)))"),
-        (Feature::custom_descriptors, "(module (type (struct)) (func (param (ref (exact 0)))))"),
+        (Feature::custom_descriptors, "(module (type (func)) (func (param (ref (exact 0)))))"),
         (Feature::function_references, "(module (type $t (func)) (func (param (ref $t))))"),
     ] {
         Module::new(&with(feature, true), text).unwrap();
