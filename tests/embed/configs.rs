@@ -127,3 +127,17 @@ fn the_largest_guard_is_no_small_one() {
         }
     }
 }
+
+#[test]
+fn stacks_that_no_system_has_are_told_apart() {
+    let absurd = |set: fn(&mut Config, usize) -> &mut Config| {
+        let mut config = Config::new();
+        set(&mut config, usize::MAX);
+        let error = Store::try_new(&Engine::new(&config).unwrap(), ()).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        error.to_string()
+    };
+    assert!(absurd(Config::max_wasm_stack_bytes).starts_with("bytes of WebAssembly's stack: "));
+    let continuations = absurd(Config::continuation_stack_bytes);
+    assert!(continuations.starts_with("bytes of a continuation's stack: "), "{continuations}");
+}
