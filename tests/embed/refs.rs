@@ -628,3 +628,16 @@ fn integers_of_31_bits_have_their_borders() {
     let error = signed.call(&mut store, None).unwrap_err();
     assert_eq!(error.trap(), Some(selkie::Trap::NullI31Reference), "{error}");
 }
+
+#[test]
+fn what_only_looks_takes_exclusive_access_too() {
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, ());
+    let data = ExternRef::new(&mut store, 7).unwrap();
+    let seen = data.data(&mut store).unwrap().and_then(|data| data.downcast_ref::<i32>());
+    assert_eq!(seen, Some(&7));
+    let ty = ArrayType::new(&engine, FieldType::new(Mutability::Const, StorageType::I8)).unwrap();
+    let pre = ArrayRefPre::new(&mut store, ty);
+    let array = ArrayRef::new(&mut store, &pre, &Val::I32(1), 2).unwrap();
+    assert_eq!(array.bytes(&mut store).unwrap(), [1, 1]);
+}

@@ -358,6 +358,12 @@ impl<'a, C: AsContext> From<&'a C> for StoreContext<'a, C::Data> {
     }
 }
 
+impl<'a, C: AsContext> From<&'a mut C> for StoreContext<'a, C::Data> {
+    fn from(context: &'a mut C) -> Self {
+        C::as_context(context)
+    }
+}
+
 impl<'a, C: AsContextMut> From<&'a mut C> for StoreContextMut<'a, C::Data> {
     fn from(context: &'a mut C) -> Self {
         context.as_context_mut()
