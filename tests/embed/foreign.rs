@@ -58,6 +58,22 @@ fn handles_of_another_store_are_refused() {
 }
 
 #[test]
+fn what_answers_a_result_does_not_panic_for_another_store() {
+    let (engine, mut a, mut b, in_a, _) = two_stores();
+    let func = in_a.get_func(&mut a, "f").unwrap();
+    let memory = in_a.get_memory(&mut a, "m").unwrap();
+    let errors = [
+        func.typed::<(), ()>(&b).map(drop),
+        in_a.get_typed_func::<(), ()>(&mut b, "f").map(drop),
+        memory.read(&b, 0, &mut [0]),
+        Linker::new(&engine).instance(&mut b, "a", in_a).map(drop),
+    ];
+    for error in errors.map(Result::unwrap_err) {
+        assert!(error.to_string().contains("it does not belong to"), "{error}");
+    }
+}
+
+#[test]
 fn values_of_another_store_are_refused() {
     let (_engine, mut a, mut b, in_a, in_b) = two_stores();
     let func = Val::from(in_a.get_func(&mut a, "f").unwrap());

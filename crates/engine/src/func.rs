@@ -81,6 +81,9 @@ impl Func {
     }
 
     /// Its type.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         let context = store.as_context();
         let inner = context.inner();
@@ -91,7 +94,8 @@ impl Func {
     /// Calls with values.
     ///
     /// # Errors
-    /// The numbers or types of values do not fit; the call traps or a host function fails.
+    /// The numbers or types of values do not fit; the function or a value belongs to another store,
+    /// or a value's scope has ended; the call traps, throws or a host function fails.
     pub fn call(
         &self,
         mut store: impl AsContextMut,
@@ -125,13 +129,13 @@ impl Func {
     /// as [`StructRef`](crate::StructRef): each call then checks the argument's own type.
     ///
     /// # Errors
-    /// The function has another type.
+    /// The function has another type, or belongs to another store.
     pub fn typed<P: WasmParams, R: WasmResults>(
         &self,
         store: impl AsContext,
     ) -> Result<TypedFunc<P, R>> {
-        let ty = self.ty(&store);
         let context = store.as_context();
+        let ty = context.inner().type_of_func(*self)?;
         let engine = &context.inner().engine;
         let (params, results) = (P::types(), R::types());
         let fit = params_fit(engine, &params, &ty.raw().params);

@@ -70,7 +70,14 @@ impl Instance {
         Instance { store: store.id, id }
     }
 
+    pub(crate) fn store(&self) -> StoreId {
+        self.store
+    }
+
     /// The module it was made from.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn module(&self, store: impl crate::store::AsContext) -> Module {
         let context = store.as_context();
         context.inner().assert_owns(self.store);
@@ -78,6 +85,9 @@ impl Instance {
     }
 
     /// An export.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn get_export(&self, mut store: impl AsContextMut, name: &str) -> Option<Extern> {
         let mut context = store.as_context_mut();
         context.inner().assert_owns(self.store);
@@ -85,6 +95,9 @@ impl Instance {
     }
 
     /// An exported function.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn get_func(&self, store: impl AsContextMut, name: &str) -> Option<Func> {
         self.get_export(store, name)?.into_func()
     }
@@ -92,12 +105,13 @@ impl Instance {
     /// An exported function with its types checked once.
     ///
     /// # Errors
-    /// There is no such function, or it has another type.
+    /// There is no such function, or it has another type; the instance belongs to another store.
     pub fn get_typed_func<P: WasmParams, R: WasmResults>(
         &self,
         mut store: impl AsContextMut,
         name: &str,
     ) -> Result<TypedFunc<P, R>> {
+        store.as_context_mut().inner().check(self.store)?;
         let func = self.get_func(&mut store, name).ok_or_else(|| {
             Error::new(ErrorKind::Link, format!("no function is exported as `{name}`"))
         })?;
@@ -105,26 +119,41 @@ impl Instance {
     }
 
     /// An exported memory.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn get_memory(&self, store: impl AsContextMut, name: &str) -> Option<Memory> {
         self.get_export(store, name)?.into_memory()
     }
 
     /// An exported table.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn get_table(&self, store: impl AsContextMut, name: &str) -> Option<Table> {
         self.get_export(store, name)?.into_table()
     }
 
     /// An exported global.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn get_global(&self, store: impl AsContextMut, name: &str) -> Option<Global> {
         self.get_export(store, name)?.into_global()
     }
 
     /// An exported tag.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn get_tag(&self, store: impl AsContextMut, name: &str) -> Option<Tag> {
         self.get_export(store, name)?.into_tag()
     }
 
     /// All exports, in the module's order.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn exports(&self, mut store: impl AsContextMut) -> Vec<(String, Extern)> {
         let mut context = store.as_context_mut();
         let inner = context.inner();

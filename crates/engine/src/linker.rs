@@ -150,13 +150,14 @@ impl<T> Linker<T> {
     /// Defines all exports of an instance under a module name.
     ///
     /// # Errors
-    /// A name is defined already.
+    /// A name is defined already; the instance belongs to another store.
     pub fn instance(
         &mut self,
         mut store: impl AsContextMut<Data = T>,
         module: &str,
         instance: Instance,
     ) -> Result<&mut Linker<T>> {
+        store.as_context_mut().inner().check(instance.store())?;
         for (name, item) in instance.exports(&mut store) {
             self.insert(module, &name, Import::Extern(item))?;
         }

@@ -176,6 +176,9 @@ impl Memory {
     }
 
     /// Its type, with its current size as minimum.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> MemoryType {
         let entry_ty = self.entry(store.as_context()).ty;
         let min = self.size(store);
@@ -183,16 +186,25 @@ impl Memory {
     }
 
     /// Size in pages.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn size(&self, store: impl AsContext) -> u64 {
         self.entry(store.as_context()).pages()
     }
 
     /// Size in bytes.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn data_size(&self, store: impl AsContext) -> usize {
         self.entry(store.as_context()).byte_len() as usize
     }
 
     /// The bytes. Empty for a shared memory, which other threads may write at any time.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn data<'a, T: 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
         match &self.entry(store.into()).body {
             MemoryBody::Own(memory) => raw::memory_bytes(memory),
@@ -201,6 +213,9 @@ impl Memory {
     }
 
     /// The bytes, for writing. Empty for a shared memory.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn data_mut<'a, T: 'static>(
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
@@ -209,6 +224,9 @@ impl Memory {
     }
 
     /// The bytes for writing, and the store's data beside them.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     #[inline]
     pub fn data_and_store_mut<'a, T: 'static>(
         &self,
@@ -226,8 +244,9 @@ impl Memory {
     /// Copies bytes out.
     ///
     /// # Errors
-    /// The range is out of bounds.
+    /// The range is out of bounds; the memory belongs to another store.
     pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<()> {
+        store.as_context().inner().check(self.store)?;
         let entry = self.entry(store.as_context());
         match &entry.body {
             MemoryBody::Own(memory) => {
@@ -245,7 +264,7 @@ impl Memory {
     /// Copies bytes in.
     ///
     /// # Errors
-    /// The range is out of bounds.
+    /// The range is out of bounds; the memory belongs to another store.
     pub fn write(&self, mut store: impl AsContextMut, offset: usize, bytes: &[u8]) -> Result<()> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -263,7 +282,8 @@ impl Memory {
     /// Grows by `delta` pages and answers the old size.
     ///
     /// # Errors
-    /// The type's maximum, the store's limit or the system does not allow it.
+    /// The type's maximum, the store's limit or the system does not allow it; the memory belongs to
+    /// another store.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -362,6 +382,9 @@ impl SharedMemory {
 
 impl Memory {
     /// The memory as one that other stores can use too; `None` where it is not shared.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn as_shared(&self, store: impl AsContext) -> Option<SharedMemory> {
         let context = store.as_context();
         let engine = context.inner().engine.clone();

@@ -198,7 +198,8 @@ impl Table {
     /// A table of the host's, every element `init`.
     ///
     /// # Errors
-    /// The value is not of the element type; the type belongs to another engine; limits.
+    /// The value is not of the element type; the type belongs to another engine, or the value to
+    /// another store; limits.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Table> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -213,6 +214,9 @@ impl Table {
     }
 
     /// Its type, with its current size as minimum.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> TableType {
         let context = store.as_context();
         context.inner().assert_owns(self.store);
@@ -222,6 +226,9 @@ impl Table {
     }
 
     /// Number of elements.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn size(&self, store: impl AsContext) -> u64 {
         let context = store.as_context();
         context.inner().assert_owns(self.store);
@@ -229,6 +236,9 @@ impl Table {
     }
 
     /// An element; `None` out of bounds. A reference is rooted in the innermost scope.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn get(&self, mut store: impl AsContextMut, index: u64) -> Option<Val> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -241,7 +251,8 @@ impl Table {
     /// Writes an element.
     ///
     /// # Errors
-    /// Out of bounds; the value is not of the element type.
+    /// Out of bounds; the value is not of the element type; the table or the value belongs to
+    /// another store.
     pub fn set(&self, mut store: impl AsContextMut, index: u64, value: Val) -> Result<()> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -254,7 +265,8 @@ impl Table {
     /// Writes `len` elements from `start` on (spec: `table.fill`).
     ///
     /// # Errors
-    /// Out of bounds, and then nothing is written; the value is not of the element type.
+    /// Out of bounds, and then nothing is written; the value is not of the element type; the table
+    /// or the value belongs to another store.
     pub fn fill(
         &self,
         mut store: impl AsContextMut,
@@ -273,7 +285,8 @@ impl Table {
     /// Grows by `delta` elements, each `init`, and answers the old size.
     ///
     /// # Errors
-    /// A limit; the value is not of the element type.
+    /// A limit; the value is not of the element type; the table or the value belongs to another
+    /// store.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
