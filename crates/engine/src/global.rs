@@ -35,7 +35,8 @@ impl Global {
     /// A global of the host's.
     ///
     /// # Errors
-    /// The value is not of the type; the type belongs to another engine.
+    /// The value is not of the type; the type belongs to another engine, or a reference to another
+    /// store.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -52,6 +53,9 @@ impl Global {
     }
 
     /// Its type.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> GlobalType {
         let context = store.as_context();
         context.inner().assert_owns(self.store);
@@ -59,6 +63,9 @@ impl Global {
     }
 
     /// Its value; a reference is rooted in the innermost scope.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn get(&self, mut store: impl AsContextMut) -> Val {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -70,7 +77,8 @@ impl Global {
     /// Writes its value.
     ///
     /// # Errors
-    /// The global is immutable; the value is not of its type.
+    /// The global is immutable; the value is not of its type; the global or a reference belongs to
+    /// another store.
     pub fn set(&self, mut store: impl AsContextMut, value: Val) -> Result<()> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -91,7 +99,21 @@ fn mismatch(ty: &RawGlobalType) -> Error {
     Error::new(ErrorKind::Invalid, message)
 }
 
-/// A tag of a store.
+/// A tag of a store: what an exception is told from others by, and what a `suspend` and the
+/// `resume` that handles it agree on. Two tags are the same only if they were made as one, whatever
+/// their types.
+///
+/// ```
+/// use selkie_engine::{Engine, ExnRef, FuncType, Store, Tag, Val, ValType};
+/// let engine = Engine::default();
+/// let mut store = Store::new(&engine, ());
+/// let ty = FuncType::new(&engine, [ValType::I32], []);
+/// let [failed, other] = [Tag::new(&mut store, &ty)?, Tag::new(&mut store, &ty)?];
+/// assert_eq!(failed.ty(&store), ty);
+/// let exception = ExnRef::new(&mut store, &failed, &[Val::I32(1)])?;
+/// assert!(exception.tag(&store)? == failed && failed != other);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
     pub(crate) store: StoreId,
@@ -101,11 +123,12 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// A tag of the host's.
+    /// A tag of the host's; its parameters are what exceptions and suspensions with it carry.
     ///
     /// # Errors
     /// The type is one of another engine that cannot be made again in the store's, as it names
-    /// defined types; it has results; there are as many tags as a store can tell apart.
+    /// defined types; it has results, which only tags have that modules make; there are as many tags
+    /// as a store can tell apart.
     pub fn new(mut store: impl AsContextMut, ty: &FuncType) -> Result<Tag> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
@@ -122,6 +145,9 @@ impl Tag {
     }
 
     /// Its type.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         let context = store.as_context();
         context.inner().assert_owns(self.store);
@@ -194,6 +220,9 @@ impl Extern {
     }
 
     /// Its type.
+    ///
+    /// # Panics
+    /// It belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> ExternType {
         match self {
             Extern::Func(f) => ExternType::Func(f.ty(store)),

@@ -119,24 +119,60 @@ reference_types! {
     /// # Ok::<(), selkie_engine::Error>(())
     /// ```
     ArrayRef: Array;
-    /// A continuation. The host can hold and pass it, but not look into it.
+    /// A continuation: a computation of WebAssembly's that waits to be resumed. The host can hold
+    /// it, pass it on and ask for its type, but neither look into it nor make or resume one; once
+    /// WebAssembly has resumed it, resuming it again is a trap
+    /// ([`Trap::ContinuationConsumed`](crate::Trap::ContinuationConsumed)). What a waiting
+    /// continuation keeps is a stack, which counts against
+    /// [`StoreLimits::continuations`](crate::StoreLimits::continuations).
+    ///
+    /// ```
+    /// use selkie_engine::{Config, ContRef, Engine, Instance, Module, Rooted, Store, Trap};
+    /// let engine = Engine::new(Config::new().wasm_stack_switching(true))?;
+    /// let module = Module::new(&engine, r#"(module
+    ///     (type $task (func (result i32)))
+    ///     (type $cont (cont $task))
+    ///     (elem declare func $answer)
+    ///     (func $answer (result i32) (i32.const 42))
+    ///     (func (export "start") (result (ref $cont)) (cont.new $cont (ref.func $answer)))
+    ///     (func (export "finish") (param (ref $cont)) (result i32)
+    ///         (resume $cont (local.get 0))))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let start = instance.get_typed_func::<(), Rooted<ContRef>>(&mut store, "start")?;
+    /// let finish = instance.get_typed_func::<Rooted<ContRef>, i32>(&mut store, "finish")?;
+    /// let task = start.call(&mut store, ())?;
+    /// assert_eq!(finish.call(&mut store, task)?, 42);
+    /// let again = finish.call(&mut store, task).unwrap_err();
+    /// assert_eq!(again.trap(), Some(Trap::ContinuationConsumed));
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
     ContRef: Cont;
 }
 
 macro_rules! bottom_types {
-    ($($name:ident: $word:literal;)*) => {$(
+    ($($name:ident: $word:literal, $null:ident;)*) => {$(
         #[doc = concat!("What `(ref ", $word, ")` would be: nothing. `Option<", stringify!($name), ">` as a [`WasmTy`](crate::WasmTy) is null.")]
+        ///
+        /// ```
+        #[doc = concat!("use selkie_engine::{Engine, Func, ", stringify!($name), ", Store, ValType};")]
+        /// let mut store = Store::new(&Engine::default(), ());
+        #[doc = concat!("let func = Func::wrap(&mut store, |null: Option<", stringify!($name), ">| assert!(null.is_none()));")]
+        #[doc = concat!("assert_eq!(func.ty(&store).param(0), Some(ValType::", stringify!($null), "));")]
+        #[doc = concat!("func.typed::<Option<", stringify!($name), ">, ()>(&store)?.call(&mut store, None)?;")]
+        /// # Ok::<(), selkie_engine::Error>(())
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {}
     )*};
 }
 
 bottom_types! {
-    NoneRef: "none";
-    NoFunc: "nofunc";
-    NoExtern: "noextern";
-    NoExn: "noexn";
-    NoCont: "nocont";
+    NoneRef: "none", NULLREF;
+    NoFunc: "nofunc", NULLFUNCREF;
+    NoExtern: "noextern", NULLEXTERNREF;
+    NoExn: "noexn", NULLEXNREF;
+    NoCont: "nocont", NULLCONTREF;
 }
 
 /// Conversions that change a reference's type to one above it, and values.

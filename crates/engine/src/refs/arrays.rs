@@ -31,7 +31,8 @@ pub struct ArrayRefPre {
 }
 
 impl ArrayRefPre {
-    /// For arrays of a type, which must be one of the store's engine.
+    /// For arrays of a type, which must be one of the store's engine: making arrays of another
+    /// engine's type is an error.
     pub fn new(mut store: impl AsContextMut, ty: ArrayType) -> ArrayRefPre {
         let element = element(&ty);
         ArrayRefPre { store: store.as_context_mut().inner().id, ty, element }
@@ -62,7 +63,7 @@ fn element(ty: &ArrayType) -> Storage {
 }
 
 impl ArrayRef {
-    /// A new array of `len` elements, each `value`.
+    /// A new array of `len` elements, each `value`. Of a packed integer the low bits are kept.
     ///
     /// # Errors
     /// The type belongs to another engine, or `pre` to another store; the value is not of the
@@ -86,7 +87,7 @@ impl ArrayRef {
         Ok(inner.root(made))
     }
 
-    /// A new array of these elements.
+    /// A new array of these elements. Of packed integers the low bits are kept.
     ///
     /// # Errors
     /// The type belongs to another engine, or `pre` to another store; a value is not of the element
@@ -109,6 +110,7 @@ impl ArrayRef {
         }
         Ok(inner.root(made))
     }
+
     /// Its type.
     ///
     /// # Errors

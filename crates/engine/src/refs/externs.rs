@@ -9,7 +9,10 @@ use selkie_vm::Collection;
 use std::any::Any;
 
 reference_types! {
-    /// An external reference: to data of the host's, or a converted internal one.
+    /// An external reference: to data of the host's, or a converted internal one. WebAssembly can
+    /// hold and pass it, but not look into it.
+    ///
+    /// [`ExternRef::new`] says when data is dropped, and what of it counts against limits.
     ///
     /// ```
     /// use selkie_engine::{Engine, ExternRef, Store};
@@ -25,11 +28,44 @@ reference_types! {
 }
 
 impl ExternRef {
-    /// A reference to `data`, which is dropped when nobody can reach it any more, or with its
-    /// store.
+    /// A reference to `data`, which is dropped when a collection has found that nobody can reach it
+    /// any more, or with its store.
+    ///
+    /// Everything that allocates in the store may collect, and whoever collects drops: `data`'s
+    /// `Drop` may run inside of any call into WebAssembly and any function that makes an object,
+    /// this one and [`Store::gc`](crate::Store::gc) among them, on the thread that calls. A `Drop`
+    /// that takes a lock which that thread holds around such a call waits for ever. What it should
+    /// not do there it can put off, for instance by sending it to a channel.
+    ///
+    /// How much memory `data` takes is not known to the store. Only the number of references
+    /// counts: each takes 8 bytes of the collected heap, which
+    /// [`StoreLimits::gc_heap_bytes`](crate::StoreLimits::gc_heap_bytes) limits, and when they have
+    /// become many, making another one collects first. A host that keeps much behind few references
+    /// calls [`Store::gc`](crate::Store::gc) itself when it is time.
+    ///
+    /// ```
+    /// use selkie_engine::{Engine, ExternRef, RootScope, Store};
+    /// use std::sync::mpsc::{Sender, channel};
+    /// struct File(&'static str, Sender<&'static str>);
+    /// impl Drop for File {
+    ///     fn drop(&mut self) {
+    ///         let _ = self.1.send(self.0); // whoever may wait closes it
+    ///     }
+    /// }
+    /// let (sender, dropped) = channel();
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// {
+    ///     let mut scope = RootScope::new(&mut store);
+    ///     ExternRef::new(&mut scope, File("notes", sender))?;
+    /// }
+    /// assert!(dropped.try_recv().is_err()); // nobody can reach it, and nobody has collected
+    /// store.gc();
+    /// assert_eq!(dropped.try_recv(), Ok("notes"));
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// The heap has no room.
+    /// The heap has no room, or the store has 2³² such references.
     pub fn new(
         mut store: impl AsContextMut,
         data: impl Any + Send + Sync,

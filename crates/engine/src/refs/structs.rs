@@ -35,7 +35,8 @@ pub struct StructRefPre {
 }
 
 impl StructRefPre {
-    /// For structs of a type, which must be one of the store's engine.
+    /// For structs of a type, which must be one of the store's engine: making structs of another
+    /// engine's type is an error.
     pub fn new(mut store: impl AsContextMut, ty: StructType) -> StructRefPre {
         let store = store.as_context_mut().inner().id;
         let (storages, descriptor) = storages(&ty);

@@ -6,7 +6,18 @@ use crate::error::Result;
 use selkie_module::{FieldType as RawFieldType, StorageType as RawStorageType};
 use std::fmt;
 
-/// Whether something can be written after it was made.
+/// Whether something can be written after it was made: a field, the elements of an array, a
+/// global.
+///
+/// ```
+/// use selkie_engine::{ArrayType, Engine, FieldType, Mutability, StorageType};
+/// let engine = Engine::default();
+/// let [constant, variable] = [Mutability::Const, Mutability::Var]
+///     .map(|mutability| FieldType::new(mutability, StorageType::I8));
+/// assert!(ArrayType::new(&engine, variable.clone())?.mutability().is_var());
+/// assert!(!constant.matches(&variable) && !variable.matches(&constant));
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mutability {
     /// It cannot.
