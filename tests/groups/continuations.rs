@@ -7,6 +7,7 @@
 use selkie::{
     Caller, Config, Engine, Error, Instance, Linker, Module, Store, StoreLimits, Trap, Val,
 };
+use selkie_tests::process::{Footprint, goes_on_alone};
 
 fn config() -> Config {
     let mut config = Config::new();
@@ -76,18 +77,15 @@ const MANY: &str = r#"(module
             (br_if $more (local.get $n)))
         (i32.const 0)))"#;
 
-/// Bytes of memory that this process has now.
-fn resident_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
-}
-
 #[test]
 fn ten_thousand_wait_at_once_in_little_memory() {
+    if !goes_on_alone("ten_thousand_wait_at_once_in_little_memory") {
+        return;
+    }
     let (mut store, instance) = start(MANY);
-    let before = resident_bytes();
+    let before = Footprint::now().bytes;
     assert_eq!(call(&mut store, instance, "keep", 10_000).unwrap(), 10_000);
-    let each = (resident_bytes() - before) / 10_000;
+    let each = (Footprint::now().bytes - before) / 10_000;
     assert!(each < 12 << 10, "{each} bytes each");
     // The sum of 3 n + 1.
     let sum = 3 * (9_999 * 10_000 / 2) + 10_000;
@@ -96,16 +94,22 @@ fn ten_thousand_wait_at_once_in_little_memory() {
 
 #[test]
 fn those_that_nobody_can_reach_give_their_stacks_back() {
+    if !goes_on_alone("those_that_nobody_can_reach_give_their_stacks_back") {
+        return;
+    }
     let (mut store, instance) = start(MANY);
-    let before = resident_bytes();
+    let before = Footprint::now().bytes;
     assert_eq!(call(&mut store, instance, "forget", 200_000).unwrap(), 0);
     assert_eq!(call(&mut store, instance, "unbegun", 200_000).unwrap(), 0);
-    let more = resident_bytes().saturating_sub(before);
+    let more = Footprint::now().bytes.saturating_sub(before);
     assert!(more < 64 << 20, "{more} bytes");
 }
 
 #[test]
 fn a_dropped_store_frees_what_waits_in_it() {
+    if !goes_on_alone("a_dropped_store_frees_what_waits_in_it") {
+        return;
+    }
     let engine = Engine::new(&config()).unwrap();
     let module = Module::new(&engine, MANY).unwrap();
     let round = || {
@@ -114,9 +118,9 @@ fn a_dropped_store_frees_what_waits_in_it() {
         assert_eq!(call(&mut store, instance, "keep", 2_000).unwrap(), 2_000);
     };
     round();
-    let before = resident_bytes();
+    let before = Footprint::now().bytes;
     (0..20).for_each(|_| round());
-    let more = resident_bytes().saturating_sub(before);
+    let more = Footprint::now().bytes.saturating_sub(before);
     assert!(more < 16 << 20, "{more} bytes");
 }
 

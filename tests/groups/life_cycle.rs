@@ -7,7 +7,7 @@ use selkie::{
     Caller, Config, Engine, Error, ErrorKind, Instance, Linker, Memory, Module, Store, StoreLimits,
     Trap,
 };
-use std::process::Command;
+use selkie_tests::process::{Footprint, goes_on_alone, is_alone, run_alone};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -56,31 +56,10 @@ fn after_a_trap_the_instance_goes_on_with_what_it_wrote() {
     assert_eq!(*store.data(), 200);
 }
 
-/// Memory in use and mappings of this process.
-fn footprint() -> (u64, usize) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    let bytes = line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024;
-    (bytes, std::fs::read_to_string("/proc/self/maps").unwrap().lines().count())
-}
-
-/// Runs one test of this binary in a process of its own, with an environment variable.
-fn alone(test: &str, shell: &str) -> std::process::Output {
-    let exe = std::env::current_exe().unwrap();
-    let command = format!("{shell} exec \"$0\" --exact {test} --nocapture --test-threads=1");
-    Command::new("sh").arg("-c").arg(command).arg(exe).env("SELKIE_ALONE", "1").output().unwrap()
-}
-
-fn is_alone() -> bool {
-    std::env::var_os("SELKIE_ALONE").is_some()
-}
-
 #[test]
 fn a_million_instances_leave_nothing_behind() {
     // Alone, because the footprint is the process's.
-    if !is_alone() {
-        let output = alone("a_million_instances_leave_nothing_behind", "");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    if !goes_on_alone("a_million_instances_leave_nothing_behind") {
         return;
     }
     let engine = Engine::default();
@@ -96,18 +75,16 @@ fn a_million_instances_leave_nothing_behind() {
             .unwrap()
     };
     (0..1000).for_each(|_| assert_eq!(once(), 2));
-    let before = footprint();
+    let before = Footprint::now();
     (0..1_000_000).for_each(|_| assert_eq!(once(), 2));
-    let after = footprint();
-    assert!(after.0 < before.0 + (8 << 20), "{before:?} before, {after:?} after");
-    assert!(after.1 < before.1 + 20, "{before:?} before, {after:?} after");
+    let after = Footprint::now();
+    assert!(after.bytes < before.bytes + (8 << 20), "{before:?} before, {after:?} after");
+    assert!(after.mappings < before.mappings + 20, "{before:?} before, {after:?} after");
 }
 
 #[test]
 fn many_modules_leave_nothing_behind() {
-    if !is_alone() {
-        let output = alone("many_modules_leave_nothing_behind", "");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    if !goes_on_alone("many_modules_leave_nothing_behind") {
         return;
     }
     let engine = Engine::default();
@@ -119,11 +96,11 @@ fn many_modules_leave_nothing_behind() {
         assert!(trap.call(&mut store, 1).is_err());
     };
     (0..100).for_each(|_| once());
-    let before = footprint();
+    let before = Footprint::now();
     (0..3000).for_each(|_| once());
-    let after = footprint();
-    assert!(after.0 < before.0 + (16 << 20), "{before:?} before, {after:?} after");
-    assert!(after.1 < before.1 + 20, "{before:?} before, {after:?} after");
+    let after = Footprint::now();
+    assert!(after.bytes < before.bytes + (16 << 20), "{before:?} before, {after:?} after");
+    assert!(after.mappings < before.mappings + 20, "{before:?} before, {after:?} after");
 }
 
 #[test]
@@ -276,7 +253,7 @@ fn address_space_that_runs_out_is_an_error() {
         // Address space for less than one memory, for a few, for many.
         for kib in [3_000_000, 6_000_000, 20_000_000] {
             let shell = format!("ulimit -v {kib};");
-            let output = alone("address_space_that_runs_out_is_an_error", &shell);
+            let output = run_alone("address_space_that_runs_out_is_an_error", &shell);
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(output.status.success(), "{kib} KiB: {:?} {said}", output.status);
         }
