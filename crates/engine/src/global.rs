@@ -127,8 +127,8 @@ impl Tag {
     ///
     /// # Errors
     /// The type is one of another engine that cannot be made again in the store's, as it names
-    /// defined types; it has results, which only tags have that modules make; there are as many tags
-    /// as a store can tell apart.
+    /// defined types; it has results, which only tags have that modules make; there are as many
+    /// tags as a store can tell apart.
     pub fn new(mut store: impl AsContextMut, ty: &FuncType) -> Result<Tag> {
         let mut context = store.as_context_mut();
         let inner = context.inner();
