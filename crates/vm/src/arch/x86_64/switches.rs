@@ -134,29 +134,61 @@ macro_rules! unhandled {
     };
 }
 
+/// A way: all of them know the same names. Those that one does not use stand in a comment of it,
+/// since an operand without use is an error.
+macro_rules! way {
+    ($($line:expr),+ $(,)?) => {
+        naked_asm!(
+            $($line,)+
+            "# {STORE} {HEAP_BASE} {HOST_SP} {WASM_SP} {EXIT_FP} {EXIT_PC} {BUILTIN_IMPLS}",
+            "# {THROW} {FUEL} {FUEL_SHIFT} {CONTINUATION} {CONTINUATIONS} {OBJECT}",
+            "# {HAS_YOUNG} {INDEX} {OUTCOME} {COUNT} {REFERENCE} {PAYLOAD} {EVENTS}",
+            "# {ARGUMENTS} {BOUND} {PLACE} {PARENT} {PARENT_SP} {PARENT_FP} {RESUME} {LEAF}",
+            "# {SP} {FP} {unhandled}",
+            STORE = const context::STORE,
+            HEAP_BASE = const context::HEAP_BASE,
+            HOST_SP = const store::HOST_SP,
+            WASM_SP = const store::WASM_SP,
+            EXIT_FP = const store::EXIT_FP,
+            EXIT_PC = const store::EXIT_PC,
+            BUILTIN_IMPLS = const store::BUILTIN_IMPLS,
+            THROW = const 8 * (Builtin::throw as u32),
+            FUEL = const store::FUEL,
+            FUEL_SHIFT = const Bulk::Elements.per_unit_log2(),
+            CONTINUATION = const store::CONTINUATION,
+            CONTINUATIONS = const store::CONTINUATIONS,
+            OBJECT = const slot::OBJECT,
+            HAS_YOUNG = const slot::HAS_YOUNG,
+            INDEX = const INDEX,
+            OUTCOME = const record::OUTCOME,
+            COUNT = const record::COUNT,
+            REFERENCE = const record::REFERENCE,
+            PAYLOAD = const record::PAYLOAD,
+            EVENTS = const record::EVENTS,
+            ARGUMENTS = const offset_of!(VMContinuation, arguments),
+            BOUND = const offset_of!(VMContinuation, bound),
+            PLACE = const PLACE,
+            PARENT = const PARENT,
+            PARENT_SP = const PARENT_SP,
+            PARENT_FP = const PARENT_FP,
+            RESUME = const RESUME,
+            LEAF = const LEAF,
+            SP = const SP,
+            FP = const FP,
+            unhandled = sym stubs::unhandled_tag,
+        )
+    };
+}
+
 /// `StackSwitch::Resume`. In: rdi context, rsi continuation, rdx `VMResume`, rcx object.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn resume() {
-    naked_asm!(
+    way!(
         "mov r11, [rdi + {STORE}]",
         consume!("rcx", "rsi"),
         attach!(),
         "mov rax, [rsi + {LEAF}]",
         go_on!(),
-        STORE = const context::STORE,
-        HEAP_BASE = const context::HEAP_BASE,
-        CONTINUATION = const store::CONTINUATION,
-        CONTINUATIONS = const store::CONTINUATIONS,
-        OBJECT = const slot::OBJECT,
-        INDEX = const INDEX,
-        PLACE = const PLACE,
-        PARENT = const PARENT,
-        PARENT_SP = const PARENT_SP,
-        PARENT_FP = const PARENT_FP,
-        RESUME = const RESUME,
-        LEAF = const LEAF,
-        SP = const SP,
-        FP = const FP,
     )
 }
 
@@ -164,7 +196,7 @@ pub(super) unsafe extern "C" fn resume() {
 /// the place where the continuation waits had called the host.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn resume_throw() {
-    naked_asm!(
+    way!(
         "mov r11, [rdi + {STORE}]",
         consume!("rcx", "rsi"),
         attach!(),
@@ -181,33 +213,13 @@ pub(super) unsafe extern "C" fn resume_throw() {
          mov rax, [r11 + {BUILTIN_IMPLS}]
          call qword ptr [rax + {THROW}]
          ud2",
-        STORE = const context::STORE,
-        HEAP_BASE = const context::HEAP_BASE,
-        CONTINUATION = const store::CONTINUATION,
-        CONTINUATIONS = const store::CONTINUATIONS,
-        HOST_SP = const store::HOST_SP,
-        WASM_SP = const store::WASM_SP,
-        EXIT_FP = const store::EXIT_FP,
-        EXIT_PC = const store::EXIT_PC,
-        BUILTIN_IMPLS = const store::BUILTIN_IMPLS,
-        OBJECT = const slot::OBJECT,
-        INDEX = const INDEX,
-        PLACE = const PLACE,
-        PARENT = const PARENT,
-        PARENT_SP = const PARENT_SP,
-        PARENT_FP = const PARENT_FP,
-        RESUME = const RESUME,
-        LEAF = const LEAF,
-        SP = const SP,
-        FP = const FP,
-        THROW = const 8 * (Builtin::throw as u32),
     )
 }
 
 /// `StackSwitch::Suspend`. In: rdi context, rsi event, rdx object, rcx payload.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn suspend() {
-    naked_asm!(
+    way!(
         "mov r11, [rdi + {STORE}]",
         find_handler!(),
         wait!(),
@@ -222,31 +234,6 @@ pub(super) unsafe extern "C" fn suspend() {
          pop rcx
          jmp rcx",
         unhandled!(),
-        STORE = const context::STORE,
-        HEAP_BASE = const context::HEAP_BASE,
-        CONTINUATION = const store::CONTINUATION,
-        CONTINUATIONS = const store::CONTINUATIONS,
-        OBJECT = const slot::OBJECT,
-        HAS_YOUNG = const slot::HAS_YOUNG,
-        INDEX = const INDEX,
-        OUTCOME = const record::OUTCOME,
-        COUNT = const record::COUNT,
-        REFERENCE = const record::REFERENCE,
-        PAYLOAD = const record::PAYLOAD,
-        EVENTS = const record::EVENTS,
-        FUEL = const store::FUEL,
-        FUEL_SHIFT = const Bulk::Elements.per_unit_log2(),
-        ARGUMENTS = const offset_of!(VMContinuation, arguments),
-        BOUND = const offset_of!(VMContinuation, bound),
-        PLACE = const PLACE,
-        PARENT = const PARENT,
-        PARENT_SP = const PARENT_SP,
-        PARENT_FP = const PARENT_FP,
-        RESUME = const RESUME,
-        LEAF = const LEAF,
-        SP = const SP,
-        FP = const FP,
-        unhandled = sym stubs::unhandled_tag,
     )
 }
 
@@ -254,7 +241,7 @@ pub(super) unsafe extern "C" fn suspend() {
 /// where its results will go, r8 the continuation that takes its place, r9 that one's object.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn switch() {
-    naked_asm!(
+    way!(
         "mov r11, [rdi + {STORE}]",
         find_handler!(),
         wait!(),
@@ -269,28 +256,6 @@ pub(super) unsafe extern "C" fn switch() {
          mov rax, [r8 + {LEAF}]",
         go_on!(),
         unhandled!(),
-        STORE = const context::STORE,
-        HEAP_BASE = const context::HEAP_BASE,
-        CONTINUATION = const store::CONTINUATION,
-        CONTINUATIONS = const store::CONTINUATIONS,
-        OBJECT = const slot::OBJECT,
-        HAS_YOUNG = const slot::HAS_YOUNG,
-        INDEX = const INDEX,
-        COUNT = const record::COUNT,
-        EVENTS = const record::EVENTS,
-        FUEL = const store::FUEL,
-        FUEL_SHIFT = const Bulk::Elements.per_unit_log2(),
-        ARGUMENTS = const offset_of!(VMContinuation, arguments),
-        BOUND = const offset_of!(VMContinuation, bound),
-        PLACE = const PLACE,
-        PARENT = const PARENT,
-        PARENT_SP = const PARENT_SP,
-        PARENT_FP = const PARENT_FP,
-        RESUME = const RESUME,
-        LEAF = const LEAF,
-        SP = const SP,
-        FP = const FP,
-        unhandled = sym stubs::unhandled_tag,
     )
 }
 
