@@ -25,6 +25,7 @@ impl Wast {
         let settings = self.making.settings()?;
         let runner =
             WastRunner::new(&settings.config).map_err(|error| Failure::engine(&error, ""))?;
+        let runner = runner.with_limits(settings.limits);
         let runner = match settings.fuel {
             Some(units) => runner.with_fuel(units),
             None => runner,

@@ -14,7 +14,7 @@ mod values;
 mod words;
 
 use agent::Agent;
-use selkie::{Config, Engine};
+use selkie::{Config, Engine, StoreLimits};
 use wast::Wast;
 use wast::lexer::Lexer;
 use wast::parser::{ParseBuffer, parse};
@@ -35,6 +35,7 @@ use wast::parser::{ParseBuffer, parse};
 pub struct WastRunner {
     engine: Engine,
     fuel: u64,
+    limits: StoreLimits,
 }
 
 /// What a script that passed did.
@@ -73,7 +74,8 @@ impl WastRunner {
     /// # Errors
     /// As [`Engine::new`].
     pub fn new(config: &Config) -> selkie::Result<WastRunner> {
-        Ok(WastRunner { engine: Engine::new(config)?, fuel: u64::MAX })
+        let engine = Engine::new(config)?;
+        Ok(WastRunner { engine, fuel: u64::MAX, limits: StoreLimits::default() })
     }
 
     /// Fuel that each store of a script has, where the configuration counts it. Default: more
@@ -81,6 +83,12 @@ impl WastRunner {
     #[must_use]
     pub fn with_fuel(self, units: u64) -> WastRunner {
         WastRunner { fuel: units, ..self }
+    }
+
+    /// Limits that each store of a script has. Default: those of [`StoreLimits`].
+    #[must_use]
+    pub fn with_limits(self, limits: StoreLimits) -> WastRunner {
+        WastRunner { limits, ..self }
     }
 
     /// Runs a script; `name` is for messages only.
@@ -100,8 +108,8 @@ impl WastRunner {
         let script = parse::<Wast<'_>>(&buffer).map_err(located)?;
         let failed = |(line, message)| WastError { file: name.to_string(), line, message };
         std::thread::scope(|scope| {
-            let agent =
-                Agent::new(&self.engine, self.fuel, text, scope).map_err(|message| (1, message))?;
+            let agent = Agent::new(&self.engine, self.fuel, self.limits, text, scope)
+                .map_err(|message| (1, message))?;
             agent.run(script.directives)
         })
         .map_err(failed)

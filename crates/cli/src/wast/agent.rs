@@ -7,7 +7,9 @@ use super::Summary;
 use super::spectest;
 use super::values::{argument, check_results};
 use super::words;
-use selkie::{Engine, Error, ErrorKind, Extern, Instance, Linker, Module, RootScope, Store, Val};
+use selkie::{
+    Engine, Error, ErrorKind, Extern, Instance, Linker, Module, RootScope, Store, StoreLimits, Val,
+};
 use std::collections::HashMap;
 use std::thread::ScopedJoinHandle;
 use wast::token::Id;
@@ -28,6 +30,7 @@ type Exports = HashMap<String, Extern>;
 pub(super) struct Agent<'scope, 'script> {
     engine: Engine,
     fuel: u64,
+    limits: StoreLimits,
     store: Store<()>,
     /// What modules import: the host's `spectest` and registered instances.
     linker: Linker<()>,
@@ -49,10 +52,12 @@ impl<'scope, 'script> Agent<'scope, 'script> {
     pub(super) fn new(
         engine: &Engine,
         fuel: u64,
+        limits: StoreLimits,
         text: &'script str,
         scope: &'scope std::thread::Scope<'scope, 'script>,
     ) -> Result<Agent<'scope, 'script>, String> {
         let mut store = Store::try_new(engine, ()).map_err(|e| e.to_string())?;
+        store.set_limits(limits);
         if engine.config().tuning().consume_fuel {
             store.set_fuel(fuel).map_err(|e| e.to_string())?;
         }
@@ -60,6 +65,7 @@ impl<'scope, 'script> Agent<'scope, 'script> {
         Ok(Agent {
             engine: engine.clone(),
             fuel,
+            limits,
             store,
             linker,
             named: HashMap::new(),
@@ -309,11 +315,12 @@ impl<'scope, 'script> Agent<'scope, 'script> {
                 shared.extend(memory.map(|memory| (export.clone(), memory)));
             }
         }
-        let (engine, fuel, text, scope) = (self.engine.clone(), self.fuel, self.text, self.scope);
+        let (engine, fuel, limits) = (self.engine.clone(), self.fuel, self.limits);
+        let (text, scope) = (self.text, self.scope);
         let (module, directives) = (thread.shared_module, thread.directives);
         let running = scope.spawn(move || {
             let mut agent =
-                Agent::new(&engine, fuel, text, scope).map_err(|message| (1, message))?;
+                Agent::new(&engine, fuel, limits, text, scope).map_err(|message| (1, message))?;
             let store = &mut agent.store;
             let mut exports = Exports::new();
             for (name, memory) in shared {

@@ -21,6 +21,19 @@ fn a_wrong_result_is_reported_with_its_line() {
 }
 
 #[test]
+fn a_script_runs_within_the_limits_it_is_given() {
+    let text = r#"(module (memory 1)
+        (func (export "grow") (result i32) (memory.grow (i32.const 1))))
+        (assert_return (invoke "grow") (i32.const -1))"#;
+    assert!(run(text).is_err());
+    let runner = WastRunner::new(&selkie::Config::new()).expect("the default configuration");
+    // A page is what the host's own memory needs too.
+    let limits = selkie::StoreLimits { memory_bytes: 1 << 16, ..Default::default() };
+    let summary = runner.with_limits(limits).run_file("test.wast", text).expect("it holds");
+    assert_eq!(summary.assertions, 1);
+}
+
+#[test]
 fn a_trap_with_other_words_is_an_error() {
     let text = r#"(module (func (export "f") unreachable))
         (assert_trap (invoke "f") "integer overflow")"#;
