@@ -48,12 +48,10 @@ impl StoreInner {
     /// are kept for the next ones.
     fn collect_continuations(&mut self) {
         self.collect(Collection::Full);
-        let slots = self.runtime.continuation_slots();
-        let waiting = slots.iter().filter(|slot| slot.object != 0).count();
-        raw::release_finished_continuations(self, waiting.max(FEW_STACKS / 2));
-        // Those that run count too: no collection gives their stacks back, and one for each new
-        // continuation would make nesting them cost the square of its depth.
-        self.continuations.due = (2 * self.runtime.continuation_count()).max(FEW_STACKS);
+        // Those that run count, too: where most do, collecting again soon would free nothing.
+        let in_use = self.runtime.unfinished_continuation_count();
+        raw::release_finished_continuations(self, in_use.max(FEW_STACKS / 2));
+        self.continuations.due = (2 * in_use).max(FEW_STACKS);
     }
 
     fn start_plan(&mut self, ty: TypeId) -> Arc<StartPlan> {

@@ -186,6 +186,17 @@ impl StoreRuntime {
         self.continuations.count()
     }
 
+    /// How many of them have not finished.
+    pub fn unfinished_continuation_count(&self) -> usize {
+        let (mut at, mut finished) = (self.vm.finished, 0);
+        // SAFETY: what finished is live as long as it is in that list.
+        while let Some(continuation) = unsafe { at.as_ref() } {
+            at = continuation.next;
+            finished += 1;
+        }
+        self.continuation_count() - finished
+    }
+
     /// Whether a continuation has finished whose stack the next one takes.
     pub fn has_finished_continuation(&self) -> bool {
         !self.vm.finished.is_null()
