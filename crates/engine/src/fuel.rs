@@ -70,8 +70,9 @@ impl<T> Store<T> {
     /// Each executed instruction costs one unit, except those that only give structure: `nop`,
     /// `drop`, `block`, `loop`, `try_table`, `else`, `end`. Instructions on many bytes or elements
     /// cost one more for every 64 bytes of linear memory, and for every 8 elements of a table or
-    /// an array, that are begun. Instantiation costs as much as its constant expressions and
-    /// segments. What the host does costs nothing.
+    /// an array, that are begun; `suspend` and `switch` cost one more for every 8 that they pass of
+    /// `resume` instructions and their clauses, on the way to who handles them. Instantiation costs
+    /// as much as its constant expressions and segments. What the host does costs nothing.
     ///
     /// Equal runs consume equal amounts, whatever code was made of the instructions; a run that is
     /// given exactly what it consumes ends as if it had more. What a run that ends with a trap has
