@@ -120,6 +120,35 @@ fn long_chains_of_arithmetic_compile_in_linear_time() {
     );
 }
 
+/// A function of some text, with one to call.
+fn function_of_text(locals: usize, body: &str) -> Vec<u8> {
+    let locals = "i32 ".repeat(locals);
+    let text = format!(
+        "(module (import \"host\" \"f\" (func $f (result i32)))
+            (func (export \"run\") (param i32) (result i32) (local {locals}) {body}))"
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// Optimized, all the sums would be made at the end, and everything be alive until then.
+#[test]
+fn sums_of_many_branches_compile_in_linear_time() {
+    let step = "(i32.add (if (result i32) (local.get 0) (then (call $f)) (else (i32.const 1))))";
+    let module = |count| function_of_text(0, &format!("(i32.const 0) {}", step.repeat(count)));
+    grows_linearly(module, 4_000);
+}
+
+#[test]
+fn many_locals_over_many_calls_compile_in_linear_time() {
+    let module = |count: usize| {
+        let set: String = (1..=count).map(|n| format!("(local.set {n} (call $f))")).collect();
+        let branches = "(if (call $f) (then (drop (call $f))))".repeat(count);
+        let sum: String = (1..=count).map(|n| format!("(i32.xor (local.get {n}))")).collect();
+        function_of_text(count, &format!("{set} {branches} (i32.const 0) {sum}"))
+    };
+    grows_linearly(module, 2_000);
+}
+
 #[test]
 fn calls_of_small_functions_do_not_multiply_by_inlining() {
     // Each function calls the one before twice: put in place without a bound, code would double

@@ -29,8 +29,45 @@ const FLAGS: &[(&str, &str)] = &[
 /// What the code of every module may assume: rounding and lane operations without library calls.
 const REQUIRED: &[&str] = &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"];
 
+/// How much is done for a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// All there is.
+    Full,
+    /// What takes time and memory in proportion to the function's size, whatever it looks like.
+    Plain,
+}
+
+/// What the flags are for plain code. Each value has its place in the frame.
+const PLAIN_FLAGS: &[(&str, &str)] =
+    &[("opt_level", "none"), ("regalloc_algorithm", "single_pass")];
+
+/// The targets of a host, by effort and by whether NaNs are canonical.
+pub(crate) struct Isas {
+    full: [OwnedTargetIsa; 2],
+    plain: [OwnedTargetIsa; 2],
+}
+
+impl Isas {
+    /// Those of the processor this runs on.
+    pub(crate) fn for_host() -> Result<Isas, String> {
+        let both = |effort| -> Result<[OwnedTargetIsa; 2], String> {
+            Ok([for_host(effort, false)?, for_host(effort, true)?])
+        };
+        Ok(Isas { full: both(Effort::Full)?, plain: both(Effort::Plain)? })
+    }
+
+    pub(crate) fn get(&self, effort: Effort, canonical_nans: bool) -> &dyn TargetIsa {
+        let isas = match effort {
+            Effort::Full => &self.full,
+            Effort::Plain => &self.plain,
+        };
+        &*isas[usize::from(canonical_nans)]
+    }
+}
+
 /// The target for the processor this runs on.
-pub(crate) fn for_host(canonical_nans: bool) -> Result<OwnedTargetIsa, String> {
+fn for_host(effort: Effort, canonical_nans: bool) -> Result<OwnedTargetIsa, String> {
     let mut builder =
         isa::lookup_by_name("x86_64-unknown-linux-gnu").map_err(|error| error.to_string())?;
     let features = host_features();
@@ -43,15 +80,16 @@ pub(crate) fn for_host(canonical_nans: bool) -> Result<OwnedTargetIsa, String> {
     for feature in features {
         builder.enable(feature).map_err(|error| format!("{feature}: {error}"))?;
     }
-    builder.finish(flags(canonical_nans)?).map_err(|error| error.to_string())
+    builder.finish(flags(effort, canonical_nans)?).map_err(|error| error.to_string())
 }
 
-fn flags(canonical_nans: bool) -> Result<Flags, String> {
+fn flags(effort: Effort, canonical_nans: bool) -> Result<Flags, String> {
     let mut flags = settings::builder();
     let mut set = |name: &str, value: &str| {
         flags.set(name, value).map_err(|error| format!("{name}={value}: {error}"))
     };
-    for (name, value) in FLAGS {
+    let plain = PLAIN_FLAGS.iter().filter(|_| effort == Effort::Plain);
+    for (name, value) in FLAGS.iter().chain(plain) {
         set(name, value)?;
     }
     set("enable_nan_canonicalization", if canonical_nans { "true" } else { "false" })?;

@@ -7,21 +7,21 @@
 #![forbid(unsafe_code)]
 
 mod abi;
+mod crowding;
 mod emit;
 mod isa;
 mod safepoints;
 mod sites;
 mod worker;
 
-use cranelift_codegen::isa::OwnedTargetIsa;
+use isa::{Effort, Isas};
 use selkie_compile::driver::{Compiler, Worker};
 use selkie_compile::{CompileError, CompileUnit};
 use selkie_module::DefinedFuncIndex;
 
 /// Compiles for the processor it runs on.
 pub struct OptimizingCompiler {
-    /// Without and with canonical NaNs: the one decision of a unit that Cranelift must know.
-    isas: [OwnedTargetIsa; 2],
+    isas: Isas,
     fingerprint: String,
 }
 
@@ -31,8 +31,8 @@ impl OptimizingCompiler {
     /// # Errors
     /// The host's processor lacks what generated code relies on; the text says what.
     pub fn new() -> Result<OptimizingCompiler, String> {
-        let isas = [isa::for_host(false)?, isa::for_host(true)?];
-        let fingerprint = isa::fingerprint(&*isas[0]);
+        let isas = Isas::for_host()?;
+        let fingerprint = isa::fingerprint(isas.get(Effort::Full, false));
         Ok(OptimizingCompiler { isas, fingerprint })
     }
 

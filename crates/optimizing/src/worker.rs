@@ -1,11 +1,12 @@
 //! One thread of the tier: compiles function after function, reusing its memory.
 
 use crate::emit::CraneliftEmitter;
-use crate::{safepoints, sites};
+use crate::isa::{Effort, Isas};
+use crate::{crowding, safepoints, sites};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::UserFuncName;
-use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
-use cranelift_codegen::{CodegenError, Context};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use selkie_compile::driver::{CompiledFunc, Worker};
 use selkie_compile::translate::{Positions, TranslatorScratch};
@@ -15,17 +16,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A thread's scratch space.
 pub(crate) struct CraneliftWorker<'c> {
-    isas: &'c [OwnedTargetIsa; 2],
+    isas: &'c Isas,
     context: Context,
+    registers: regalloc2::Ctx,
     builder: FunctionBuilderContext,
     walk: TranslatorScratch,
 }
 
+/// What is known of a function besides its intermediate form.
+struct Walked {
+    positions: Positions,
+    uses_heap: bool,
+}
+
 impl<'c> CraneliftWorker<'c> {
-    pub(crate) fn new(isas: &'c [OwnedTargetIsa; 2]) -> CraneliftWorker<'c> {
+    pub(crate) fn new(isas: &'c Isas) -> CraneliftWorker<'c> {
         CraneliftWorker {
             isas,
             context: Context::new(),
+            registers: regalloc2::Ctx::default(),
             builder: FunctionBuilderContext::new(),
             walk: TranslatorScratch::default(),
         }
@@ -38,11 +47,8 @@ impl<'c> CraneliftWorker<'c> {
         func: DefinedFuncIndex,
     ) -> Result<String, CompileError> {
         self.guarded(func, |worker| {
-            worker.translate(unit, func)?;
-            worker.context.set_disasm(true);
-            worker.generate(unit)?;
-            let compiled = worker.context.compiled_code();
-            Ok(compiled.and_then(|compiled| compiled.vcode.clone()).unwrap_or_default())
+            let (_, compiled) = worker.machine_code(unit, func, true)?;
+            Ok(compiled.vcode.unwrap_or_default())
         })
     }
 
@@ -79,17 +85,17 @@ impl<'c> CraneliftWorker<'c> {
         })
     }
 
-    fn isa(&self, unit: &CompileUnit<'_>) -> &'c dyn TargetIsa {
-        &*self.isas[usize::from(unit.tuning.canonical_nans)]
+    fn isa(&self, unit: &CompileUnit<'_>, effort: Effort) -> &'c dyn TargetIsa {
+        self.isas.get(effort, unit.tuning.canonical_nans)
     }
 
-    /// Walks the body into `context.func`; answers also whether it needs the collected heap.
+    /// Walks the body into `context.func`.
     fn translate(
         &mut self,
         unit: &CompileUnit<'_>,
         func: DefinedFuncIndex,
-    ) -> Result<(Positions, bool), CompileError> {
-        let isa = self.isa(unit);
+    ) -> Result<Walked, CompileError> {
+        let isa = self.isa(unit, Effort::Full);
         self.context.clear();
         self.context.func.name = UserFuncName::user(0, func.0);
         let mut emitter =
@@ -102,15 +108,44 @@ impl<'c> CraneliftWorker<'c> {
                 CompileError::TooLarge(what.to_string())
             })?;
         }
-        Ok((positions, uses_heap))
+        Ok(Walked { positions, uses_heap })
     }
 
-    fn generate(&mut self, unit: &CompileUnit<'_>) -> Result<(), CompileError> {
-        let isa = self.isa(unit);
-        match self.context.compile(isa, &mut ControlPlane::default()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(explain(error.inner)),
+    /// Makes machine code of `context.func`; `None` where the effort would get out of hand.
+    fn generate(
+        &mut self,
+        unit: &CompileUnit<'_>,
+        effort: Effort,
+        wants_text: bool,
+    ) -> Result<Option<CompiledCode>, CodegenError> {
+        let isa = self.isa(unit, effort);
+        let CraneliftWorker { context, registers, .. } = self;
+        let control = &mut ControlPlane::default();
+        context.verify_if(isa)?;
+        context.optimize(isa, control)?;
+        if effort == Effort::Full && crowding::is_crowded(&context.func, &context.cfg) {
+            return Ok(None);
         }
+        let (func, domtree) = (&context.func, &context.domtree);
+        let stencil = isa.compile_function(func, domtree, registers, wants_text, control)?;
+        Ok(Some(stencil.apply_params(&func.params)))
+    }
+
+    /// Walks a body and makes machine code of it, as good as is possible in bounds.
+    fn machine_code(
+        &mut self,
+        unit: &CompileUnit<'_>,
+        func: DefinedFuncIndex,
+        wants_text: bool,
+    ) -> Result<(Walked, CompiledCode), CompileError> {
+        for effort in [Effort::Full, Effort::Plain] {
+            let walked = self.translate(unit, func)?;
+            let compiled = self.generate(unit, effort, wants_text);
+            if let Some(compiled) = compiled.map_err(explain)? {
+                return Ok((walked, compiled));
+            }
+        }
+        Err(CompileError::Bug("no code came out".to_string()))
     }
 
     fn compile_one(
@@ -118,19 +153,15 @@ impl<'c> CraneliftWorker<'c> {
         unit: &CompileUnit<'_>,
         func: DefinedFuncIndex,
     ) -> Result<CompiledFunc, CompileError> {
-        let (positions, uses_heap) = self.translate(unit, func)?;
-        self.generate(unit)?;
-        let Some(compiled) = self.context.compiled_code() else {
-            return Err(CompileError::Bug("no code came out".to_string()));
-        };
+        let (walked, compiled) = self.machine_code(unit, func, false)?;
         let mut compiled = CompiledFunc {
             code: compiled.code_buffer().to_vec(),
-            relocs: sites::relocs(compiled, &self.context.func.params)?,
-            sites: sites::sites(compiled),
-            positions: positions.map,
-            stack_maps: sites::stack_maps(compiled),
-            landings: sites::landings(compiled),
-            uses_heap,
+            relocs: sites::relocs(&compiled, &self.context.func.params)?,
+            sites: sites::sites(&compiled),
+            positions: walked.positions.map,
+            stack_maps: sites::stack_maps(&compiled),
+            landings: sites::landings(&compiled),
+            uses_heap: walked.uses_heap,
         };
         compiled.drop_unused_positions();
         Ok(compiled)

@@ -508,6 +508,7 @@ impl Heap {
             to: to.start()..to.end(),
             old_top: self.old_top,
             work_bytes: 0,
+            queue: minor::Queue::default(),
         };
         // SAFETY: the invariants of the heap; `open_nursery` made sure of the room.
         unsafe { minor.run(roots) };

@@ -6,17 +6,57 @@
 //! recursion. References into the young space are found through the roots, the dirty cards, and
 //! the stacks of continuations. Old objects are taken to be reachable.
 //!
+//! A slot that refers to what is to be copied waits in a short queue while the object is fetched:
+//! the young space is often larger than what a processor has of a cache to itself, and waiting for
+//! memory would be most of the time.
+//!
 //! The caller has made sure that everything that may be copied has room.
 
 use std::ops::Range;
 
-use selkie_module::heap::{INDEX, OLD_START, ObjectKind};
+use selkie_module::heap::{CARD_SHIFT, INDEX, OLD_START, ObjectKind};
 
 use super::Roots;
 use super::cards::card_of;
 use super::object::{Objects, has_refs, is_young};
 use super::spaces::{CARD_BYTES, Tables};
-use selkie_module::heap::CARD_SHIFT;
+
+/// Slots whose objects are fetched at once; a power of two.
+const WAITING: usize = 16;
+
+/// A slot of an object, and which card is to be marked if it refers to a young object: that at
+/// `card_at`, none where that is 0.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    at: u32,
+    card_at: u32,
+}
+
+/// Slots that wait for what they refer to, first in, first out.
+#[derive(Default)]
+pub(super) struct Queue {
+    slots: [Slot; WAITING],
+    first: usize,
+    end: usize,
+}
+
+impl Queue {
+    /// Puts a slot at the end; answers the first one if there is no room for both.
+    #[inline(always)]
+    fn push(&mut self, slot: Slot) -> Option<Slot> {
+        let over = (self.end - self.first == WAITING).then(|| self.pop()).flatten();
+        self.slots[self.end % WAITING] = slot;
+        self.end += 1;
+        over
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) -> Option<Slot> {
+        let slot = (self.first < self.end).then(|| self.slots[self.first % WAITING]);
+        self.first += usize::from(slot.is_some());
+        slot
+    }
+}
 
 /// A minor collection under way.
 pub(super) struct Minor {
@@ -32,6 +72,8 @@ pub(super) struct Minor {
     pub(super) old_top: u32,
     /// How much there was to do, in bytes looked at.
     pub(super) work_bytes: u64,
+    /// Empty at the beginning and at the end.
+    pub(super) queue: Queue,
 }
 
 impl Minor {
@@ -54,7 +96,10 @@ impl Minor {
                 self.scan_survivors(&mut scanned, roots);
                 self.scan_promoted(&mut scanned_old, roots);
                 if scanned == self.to.start {
-                    break;
+                    match self.queue.pop() {
+                        Some(slot) => self.update(slot),
+                        None => break,
+                    }
                 }
             }
         }
@@ -64,7 +109,11 @@ impl Minor {
     /// The slots hold references of the heap.
     unsafe fn root_slots(&mut self, slots: &mut [u64]) {
         self.work_bytes += size_of_val(slots) as u64;
-        for slot in slots {
+        for place in 0..slots.len() {
+            if let Some(ahead) = slots.get(place + WAITING) {
+                self.objects.prefetch(*ahead as u32);
+            }
+            let slot = &mut slots[place];
             let value = *slot as u32;
             if self.is_leaving(value) {
                 // SAFETY: by contract.
@@ -111,33 +160,53 @@ impl Minor {
         }
     }
 
-    /// Updates a slot in an object; answers whether it refers to a young object now.
+    /// Sees to a slot in an object: now where that needs nothing but a look, otherwise when what it
+    /// refers to has been fetched.
     ///
     /// # Safety
-    /// It is the slot of a reference.
+    /// It is the slot of a reference; the card is of an open region.
     #[inline(always)]
-    unsafe fn slot(&mut self, slot: u32) -> bool {
+    unsafe fn slot(&mut self, slot: Slot) {
         // SAFETY: by contract.
         unsafe {
-            let mut value = self.objects.word(slot);
+            let value = self.objects.word(slot.at);
             if self.is_leaving(value) {
-                value = self.evacuate(value);
-                self.objects.set_word(slot, value);
+                self.objects.prefetch(value);
+                if let Some(first) = self.queue.push(slot) {
+                    self.update(first);
+                }
+            } else if slot.card_at != 0 && is_young(value) {
+                self.tables.dirty(slot.card_at);
             }
-            value & 1 == 0 && value != 0 && value < OLD_START
+        }
+    }
+
+    /// Updates a slot.
+    ///
+    /// # Safety
+    /// As for [`Minor::slot`]; it refers to what is to be moved.
+    #[inline(always)]
+    unsafe fn update(&mut self, slot: Slot) {
+        // SAFETY: by contract.
+        unsafe {
+            let value = self.objects.word(slot.at);
+            debug_assert!(self.is_leaving(value), "a slot waits once");
+            let value = self.evacuate(value);
+            self.objects.set_word(slot.at, value);
+            if slot.card_at != 0 && is_young(value) {
+                self.tables.dirty(slot.card_at);
+            }
         }
     }
 
     /// # Safety
-    /// There is a struct or exception whose type has these offsets.
+    /// There is a struct or exception whose type has these offsets; the card is of an open region.
     #[inline(always)]
-    unsafe fn fields(&mut self, at: u32, offsets: &[u32]) -> bool {
-        let mut sees_young = false;
+    unsafe fn fields(&mut self, at: u32, offsets: &[u32], card_at: u32) {
         for offset in offsets {
             // SAFETY: by contract.
-            sees_young |= unsafe { self.slot(at + offset) };
+            unsafe { self.slot(Slot { at: at + offset, card_at }) };
         }
-        sees_young
     }
 
     /// Scans copied objects of the half until there is none left.
@@ -154,12 +223,12 @@ impl Minor {
                 *scanned += self.objects.bytes(at, ty);
                 if ty.elements_are_refs != 0 {
                     for slot in self.objects.elements(at, ty).step_by(4) {
-                        self.slot(slot);
+                        self.slot(Slot { at: slot, card_at: 0 });
                     }
                 } else if ty.kind == ObjectKind::Cont as u8 {
                     self.scan_cont(at, roots);
                 } else {
-                    self.fields(at, self.objects.ref_offsets(ty));
+                    self.fields(at, self.objects.ref_offsets(ty), 0);
                 }
             }
         }
@@ -181,14 +250,12 @@ impl Minor {
                 *scanned += self.objects.bytes(at, ty);
                 if ty.elements_are_refs != 0 {
                     for slot in self.objects.elements(at, ty).step_by(4) {
-                        if self.slot(slot) {
-                            self.tables.dirty(slot);
-                        }
+                        self.slot(Slot { at: slot, card_at: slot });
                     }
                 } else if ty.kind == ObjectKind::Cont as u8 {
                     self.scan_cont(at, roots);
-                } else if self.fields(at, self.objects.ref_offsets(ty)) {
-                    self.tables.dirty(at);
+                } else {
+                    self.fields(at, self.objects.ref_offsets(ty), at);
                 }
             }
         }
@@ -227,8 +294,8 @@ impl Minor {
         }
     }
 
-    /// Scans what dirty cards tell, in objects below `old_end`; a card becomes clean unless
-    /// references to young objects remain.
+    /// Scans what dirty cards tell, in objects below `old_end`; a card becomes clean, and dirty again
+    /// where references to young objects remain.
     ///
     /// # Safety
     /// Below `old_end` the old space consists of objects with recorded starts.
@@ -238,24 +305,21 @@ impl Minor {
         // SAFETY: by contract; the tables are open where regions are.
         unsafe {
             while let Some((card, _)) = self.tables.next_dirty(next, end) {
-                if !self.scan_card(card, old_end) {
-                    self.tables.clean_range(card << CARD_SHIFT, 1);
-                }
+                self.tables.clean_range(card << CARD_SHIFT, 1);
+                self.scan_card(card, old_end);
                 self.work_bytes += u64::from(CARD_BYTES);
                 next = card + 1;
             }
         }
     }
 
-    /// Scans the objects that start in a card and the elements that lie in it; answers whether one
-    /// of them refers to a young object now.
+    /// Scans the objects that start in a card and the elements that lie in it.
     ///
     /// # Safety
     /// As for [`Minor::scan_cards`]; the card begins below `old_end`.
-    unsafe fn scan_card(&mut self, card: u32, old_end: u32) -> bool {
+    unsafe fn scan_card(&mut self, card: u32, old_end: u32) {
         let start = card << CARD_SHIFT;
         let end = (start + CARD_BYTES).min(old_end);
-        let mut sees_young = false;
         // SAFETY: an object covers the card's first byte, and objects follow each other from there.
         unsafe {
             let mut at = self.tables.start_before(card);
@@ -266,15 +330,14 @@ impl Minor {
                         let elements = self.objects.elements(at, ty);
                         let slots = elements.start.max(start)..elements.end.min(end);
                         for slot in slots.step_by(4) {
-                            sees_young |= self.slot(slot);
+                            self.slot(Slot { at: slot, card_at: slot });
                         }
                     } else if at >= start {
-                        sees_young |= self.fields(at, self.objects.ref_offsets(ty));
+                        self.fields(at, self.objects.ref_offsets(ty), at);
                     }
                 }
                 at += self.objects.bytes(at, ty);
             }
         }
-        sees_young
     }
 }
