@@ -4,7 +4,7 @@
 // What a test builds on must be there.
 #![allow(clippy::unwrap_used)]
 
-use selkie::{Config, Engine, ErrorKind, Features, Module};
+use selkie::{Config, Engine, ErrorKind, Features, Linker, Module, Store};
 use selkie_compile::text::print_function;
 use selkie_compile::{CompileUnit, Tuning};
 use selkie_module::DefinedFuncIndex;
@@ -130,23 +130,45 @@ fn function_of_text(locals: usize, body: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// Optimized, all the sums would be made at the end, and everything be alive until then.
+/// Sums of the results of `if`s. Optimized, all would be made at the end, and everything be alive
+/// until then.
+fn sums(count: usize) -> Vec<u8> {
+    let step = "(i32.add (if (result i32) (local.get 0) (then (call $f)) (else (i32.const 3))))";
+    function_of_text(0, &format!("(i32.const 0) {}", step.repeat(count)))
+}
+
+/// Locals that are set, then many calls, then a sum of all locals.
+fn locals(count: usize) -> Vec<u8> {
+    let set: String = (1..=count).map(|n| format!("(local.set {n} (call $f))")).collect();
+    let branches = "(if (local.get 0) (then (drop (call $f))))".repeat(count);
+    let sum: String = (1..=count).map(|n| format!("(i32.add (local.get {n}))")).collect();
+    function_of_text(count, &format!("{set} {branches} (i32.const 0) {sum}"))
+}
+
 #[test]
 fn sums_of_many_branches_compile_in_linear_time() {
-    let step = "(i32.add (if (result i32) (local.get 0) (then (call $f)) (else (i32.const 1))))";
-    let module = |count| function_of_text(0, &format!("(i32.const 0) {}", step.repeat(count)));
-    grows_linearly(module, 4_000);
+    grows_linearly(sums, 4_000);
 }
 
 #[test]
 fn many_locals_over_many_calls_compile_in_linear_time() {
-    let module = |count: usize| {
-        let set: String = (1..=count).map(|n| format!("(local.set {n} (call $f))")).collect();
-        let branches = "(if (call $f) (then (drop (call $f))))".repeat(count);
-        let sum: String = (1..=count).map(|n| format!("(i32.xor (local.get {n}))")).collect();
-        function_of_text(count, &format!("{set} {branches} (i32.const 0) {sum}"))
-    };
-    grows_linearly(module, 2_000);
+    grows_linearly(locals, 2_000);
+}
+
+#[test]
+fn what_is_too_crowded_to_be_optimized_computes_the_same() {
+    for (module, count, plain, called) in [(sums(8_000), 8_000, 3, 2), (locals(3_500), 3_500, 2, 2)]
+    {
+        let engine = engine();
+        let module = Module::from_binary(&engine, &module).unwrap();
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap("host", "f", || 2).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, 0).unwrap(), count * plain);
+        assert_eq!(run.call(&mut store, 1).unwrap(), count * called);
+    }
 }
 
 #[test]

@@ -97,6 +97,12 @@ pub trait Emitter {
     /// Writes a local.
     fn local_set(&mut self, local: Self::Local, value: Self::Value);
 
+    /// Whether the function has become more than this emitter can take: what locals are where
+    /// branches meet can be the square of what a module says. Asked after each operator.
+    fn is_exhausted(&self) -> bool {
+        false
+    }
+
     /// A label that only forward branches will reach, carrying values of `types`.
     fn label(&mut self, types: &[ValType]) -> Self::Label;
     /// Continues at a label; pushes what its branches carry. No branch to it follows.

@@ -191,6 +191,10 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             validator.op(offset, &op).map_err(invalid)?;
             self.count_fuel(&op);
             self.operator(&op, offset, scratch)?;
+            if self.emitter.is_exhausted() {
+                let what = "a function has too many locals alive over too many blocks; split it";
+                return Err(CompileError::TooLarge(what.to_string()));
+            }
         }
         operators.finish().map_err(invalid)
     }

@@ -11,11 +11,22 @@ use cranelift_codegen::flowgraph::ControlFlowGraph;
 use cranelift_codegen::ir::{Block, Function, Value, ValueDef};
 use cranelift_codegen::packed_option::PackedOption;
 
+/// Values beyond which a function is not optimized: the optimizer keeps 100 bytes for each.
+const MAX_OPTIMIZED_VALUES: usize = 1 << 22;
+/// Values beyond which a function is refused. Most of so many stand for what one local is where
+/// branches meet; those that turn out to be the same are counted, too.
+pub(crate) const MAX_VALUES: usize = 1 << 24;
+
 /// Values times blocks up to which a function is not looked at.
 const SMALL: usize = 1 << 22;
 /// Places from which on a function is crowded: about two seconds of allocating, and 80 MiB. Large
 /// functions of real programs have a tenth of that.
 const MAX_PLACES: usize = 1 << 24;
+
+/// Whether a function has too many values to be optimized.
+pub(crate) fn is_large(func: &Function) -> bool {
+    func.dfg.num_values() > MAX_OPTIMIZED_VALUES
+}
 
 /// Whether a function, without aliases, has too many places.
 pub(crate) fn is_crowded(func: &Function, cfg: &ControlFlowGraph) -> bool {

@@ -32,6 +32,7 @@ mod wide;
 mod widemul;
 
 use crate::abi::{self, POINTER, VECTOR};
+use crate::crowding;
 use crate::safepoints::Traced;
 use crate::sites::code;
 use addresses::Addresses;
@@ -240,6 +241,10 @@ impl Emitter for CraneliftEmitter<'_> {
         self.result_area = has_area.then(|| all[1]);
         params.extend_from_slice(&all[1 + usize::from(has_area)..]);
         self.trace_values(&ty.params, params);
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.builder.func.dfg.num_values() > crowding::MAX_VALUES
     }
 
     fn at(&mut self, position: u32) {

@@ -111,41 +111,43 @@ impl<'c> CraneliftWorker<'c> {
         Ok(Walked { positions, uses_heap })
     }
 
-    /// Makes machine code of `context.func`; `None` where the effort would get out of hand.
-    fn generate(
+    /// Walks a body and optimizes it as far as is possible in bounds; answers how far that was.
+    fn optimized(
         &mut self,
         unit: &CompileUnit<'_>,
-        effort: Effort,
-        wants_text: bool,
-    ) -> Result<Option<CompiledCode>, CodegenError> {
-        let isa = self.isa(unit, effort);
-        let CraneliftWorker { context, registers, .. } = self;
-        let control = &mut ControlPlane::default();
-        context.verify_if(isa)?;
-        context.optimize(isa, control)?;
-        if effort == Effort::Full && crowding::is_crowded(&context.func, &context.cfg) {
-            return Ok(None);
+        func: DefinedFuncIndex,
+    ) -> Result<(Walked, Effort), CompileError> {
+        let walked = self.translate(unit, func)?;
+        if !crowding::is_large(&self.context.func) {
+            self.optimize(unit, Effort::Full)?;
+            if !crowding::is_crowded(&self.context.func, &self.context.cfg) {
+                return Ok((walked, Effort::Full));
+            }
+            self.translate(unit, func)?;
         }
-        let (func, domtree) = (&context.func, &context.domtree);
-        let stencil = isa.compile_function(func, domtree, registers, wants_text, control)?;
-        Ok(Some(stencil.apply_params(&func.params)))
+        self.optimize(unit, Effort::Plain)?;
+        Ok((walked, Effort::Plain))
     }
 
-    /// Walks a body and makes machine code of it, as good as is possible in bounds.
+    fn optimize(&mut self, unit: &CompileUnit<'_>, effort: Effort) -> Result<(), CompileError> {
+        let isa = self.isa(unit, effort);
+        self.context.verify_if(isa).map_err(explain)?;
+        self.context.optimize(isa, &mut ControlPlane::default()).map_err(explain)
+    }
+
+    /// Walks a body and makes machine code of it.
     fn machine_code(
         &mut self,
         unit: &CompileUnit<'_>,
         func: DefinedFuncIndex,
         wants_text: bool,
     ) -> Result<(Walked, CompiledCode), CompileError> {
-        for effort in [Effort::Full, Effort::Plain] {
-            let walked = self.translate(unit, func)?;
-            let compiled = self.generate(unit, effort, wants_text);
-            if let Some(compiled) = compiled.map_err(explain)? {
-                return Ok((walked, compiled));
-            }
-        }
-        Err(CompileError::Bug("no code came out".to_string()))
+        let (walked, effort) = self.optimized(unit, func)?;
+        let isa = self.isa(unit, effort);
+        let (func, domtree) = (&self.context.func, &self.context.domtree);
+        let control = &mut ControlPlane::default();
+        let stencil = isa.compile_function(func, domtree, &mut self.registers, wants_text, control);
+        Ok((walked, stencil.map_err(explain)?.apply_params(&func.params)))
     }
 
     fn compile_one(
