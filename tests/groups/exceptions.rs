@@ -67,8 +67,7 @@ fn handlers_nested_thousands_deep_compile_soon() {
     assert!(time_to_compile(&legacy) < Duration::from_secs(10));
 }
 
-/// Where many branches of a long function meet, dominators take more than linear time: an absolute
-/// bound here and in the next test.
+/// An absolute bound here and in the two tests behind, as above: each block lies inside of all before.
 #[test]
 fn throws_inside_many_handlers_compile_soon() {
     let throws = module(2, |f| {
@@ -111,6 +110,42 @@ fn as_many_clauses_as_a_handler_may_have_compile_soon() {
         f.instruction(&I::Call(0)).instruction(&I::End);
     });
     assert!(time_to_compile(&clauses) < Duration::from_secs(10));
+}
+
+/// More ways into one block than lead there straight.
+#[test]
+fn thousands_of_calls_and_branches_meet_with_what_they_bring() {
+    let branches: String = (0..3000)
+        .map(|n| {
+            format!("(drop (br_if $out (i32.const {n}) (i32.eq (local.get 0) (i32.const {n}))))")
+        })
+        .collect();
+    let calls: String = (0..3000)
+        .map(|n| format!("(local.set 1 (i32.const {n})) (call $at (local.get 0) (local.get 1))"))
+        .collect();
+    let text = format!(
+        r#"(module (tag $t)
+        (func $at (param i32 i32)
+            (if (i32.eq (local.get 0) (local.get 1)) (then (throw $t))))
+        (func (export "branches") (param i32) (result i32)
+            (block $out (result i32) {branches} (i32.const -1)))
+        (func (export "calls") (param i32) (result i32) (local i32)
+            (block $caught (try_table (catch $t $caught) {calls}) (return (i32.const -1)))
+            (local.get 1)))"#
+    );
+    for inlining in [true, false] {
+        let engine = Engine::new(Config::new().inlining(inlining)).unwrap();
+        let module = Module::new(&engine, &text).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        for name in ["branches", "calls"] {
+            let func = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+            for n in [0, 1, 1022, 1023, 1024, 1025, 2046, 2047, 2048, 2049, 2999] {
+                assert_eq!(func.call(&mut store, n).unwrap(), n, "{name}");
+            }
+            assert_eq!(func.call(&mut store, 3000).unwrap(), -1, "{name}");
+        }
+    }
 }
 
 const DEEP: &str = r#"(module

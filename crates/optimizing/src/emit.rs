@@ -22,6 +22,7 @@ mod global;
 mod heap;
 mod integer;
 mod lanes;
+mod meetings;
 mod memory;
 mod numeric;
 mod regions;
@@ -83,6 +84,7 @@ pub(crate) struct CraneliftEmitter<'f> {
     carried: Vec<BlockArg>,
     /// Where values lie on their way between stacks.
     ways: continuations::Ways,
+    meetings: meetings::Meetings,
     /// Whether the function reaches into the collected heap or asks for types.
     uses_heap: bool,
     /// Values that are references that the collector traces.
@@ -118,6 +120,7 @@ impl<'f> CraneliftEmitter<'f> {
             default_value: None,
             carried: Vec::new(),
             ways: continuations::Ways::default(),
+            meetings: meetings::Meetings::default(),
             uses_heap: false,
             traced: Vec::new(),
             quiet: HashSet::new(),
@@ -276,6 +279,7 @@ impl Emitter for CraneliftEmitter<'_> {
     }
 
     fn bind(&mut self, label: Block, out: &mut Vec<Value>) {
+        self.join_relays(label);
         self.builder.seal_block(label);
         self.builder.switch_to_block(label);
         out.extend_from_slice(self.builder.block_params(label));
@@ -283,6 +287,7 @@ impl Emitter for CraneliftEmitter<'_> {
 
     fn begin_loop(&mut self, types: &[ValType], args: &[Value], out: &mut Vec<Value>) -> Block {
         let head = self.new_block(types);
+        self.is_loop(head);
         self.jump_to(head, args);
         self.builder.switch_to_block(head);
         out.extend_from_slice(self.builder.block_params(head));
@@ -294,14 +299,17 @@ impl Emitter for CraneliftEmitter<'_> {
     }
 
     fn jump(&mut self, to: Block, args: &[Value]) {
+        let to = self.way_to(to);
         self.jump_to(to, args);
     }
 
     fn branch_if(&mut self, condition: Value, to: Block, args: &[Value], hint: Option<bool>) {
+        let to = self.way_to(to);
         self.branch_to_if(condition, to, args, hint);
     }
 
     fn branch_unless(&mut self, condition: Value, to: Block, hint: Option<bool>) {
+        let to = self.way_to(to);
         self.branch_to_unless(condition, to, hint);
     }
 

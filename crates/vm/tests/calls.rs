@@ -17,7 +17,7 @@ use std::process::Command;
 use selkie_module::TrapCode;
 use selkie_module::builtins::Builtin;
 use selkie_vm::*;
-use world::{Guest, World, guest, trap};
+use world::{Guest, World, guest, trap, trap_in_a_callee};
 
 guest!(sum_of_ints, "lea rax, [rsi + rdx]", "add rax, rcx", "add rax, r8", "add rax, r9", "ret");
 
@@ -112,19 +112,6 @@ fn stack_arguments_are_copied_aligned_and_popped_by_the_callee() {
         assert_eq!(regs.ints[0], 42);
     }
 }
-
-guest!(
-    trap_in_a_callee,
-    "push rbp",
-    "mov rbp, rsp",
-    "call 2f",
-    "pop rbp",
-    "ret",
-    "2:",
-    "push rbp",
-    "mov rbp, rsp",
-    "ud2",
-);
 
 #[test]
 fn ud2_at_a_site_is_a_trap_with_its_frames() {

@@ -18,7 +18,7 @@ use selkie_module::builtins::{Builtin, StackSwitch};
 use selkie_module::layout::resume::SWITCH;
 use selkie_module::{FuncType, TrapCode, ValType};
 use selkie_vm::*;
-use world::{Guest, World, guest, trap};
+use world::{Guest, World, guest, trap, trap_in_a_callee};
 
 const EVENT: u64 = 7;
 const OTHER_EVENT: u64 = 99;
@@ -425,22 +425,9 @@ fn arguments_and_results_beyond_the_registers_are_where_the_type_says() {
     assert_eq!(results, [1, 2, 3, 4, 5, 6, 7, 15, 16]);
 }
 
-guest!(
-    trap_deep_inside,
-    "push rbp",
-    "mov rbp, rsp",
-    "call 2f",
-    "pop rbp",
-    "ret",
-    "2:",
-    "push rbp",
-    "mov rbp, rsp",
-    "ud2",
-);
-
 #[test]
 fn a_backtrace_goes_on_at_the_resume() {
-    let (mut stage, guest) = (Stage::new(), trap_deep_inside());
+    let (mut stage, guest) = (Stage::new(), trap_in_a_callee());
     let (_, object) = stage.make(&guest, &ints(0)).unwrap();
     let continuation = {
         let place = stage.place(object);

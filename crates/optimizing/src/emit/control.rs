@@ -127,6 +127,7 @@ impl CraneliftEmitter<'_> {
         self.ins().br_table(index, table);
         for (block, target) in order {
             self.continue_at(block);
+            let target = self.way_to(target);
             self.ins().jump(target, &carried);
         }
         self.carried = carried;

@@ -33,6 +33,7 @@ impl CraneliftEmitter<'_> {
             let ty = self.builder.func.dfg.signatures[signature].returns[place].value_type;
             results.push(self.builder.append_block_param(next, ty));
         }
+        let landing = landing.map(|landing| self.way_to(landing));
         let table = self.exception_table(signature, next, returns, landing);
         match target {
             Target::Known(func) => self.ins().try_call(func, args, table),

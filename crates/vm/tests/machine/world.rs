@@ -21,7 +21,7 @@ macro_rules! guest {
             ".popsection",
         );
 
-        fn $name() -> $crate::world::Guest {
+        pub(crate) fn $name() -> $crate::world::Guest {
             unsafe extern "C" {
                 #[link_name = concat!("selkie_guest_", stringify!($name))]
                 static START: u8;
@@ -145,5 +145,19 @@ pub(crate) fn trap(result: Result<(), Box<Unwind>>) -> (TrapCode, Vec<Frame>) {
         other => panic!("not a trap: {other:?}"),
     }
 }
+
+// Calls a function of its own, which traps.
+guest!(
+    trap_in_a_callee,
+    "push rbp",
+    "mov rbp, rsp",
+    "call 2f",
+    "pop rbp",
+    "ret",
+    "2:",
+    "push rbp",
+    "mov rbp, rsp",
+    "ud2",
+);
 
 pub(crate) use guest;
