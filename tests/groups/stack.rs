@@ -5,7 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 use selkie::{
-    Caller, Config, Engine, Error, GcStats, Instance, Linker, Module, Store, StoreLimits, Trap, Val,
+    Caller, Config, Engine, Error, GcStats, Instance, Linker, Module, Store, StoreLimits, Trap,
+    TypedFunc, Val,
 };
 use std::sync::Arc;
 
@@ -237,15 +238,31 @@ const RECURSION_AMONG_EXCEPTIONS: &str = r#"(module (tag $e) (global $n (mut i32
     (func (export "reset") (global.set $n (i32.const 0)))
     (func (export "n") (result i32) (global.get $n)))"#;
 
+/// An instance of [`RECURSION_AMONG_EXCEPTIONS`].
+struct Recursion {
+    store: Store<()>,
+    instance: Instance,
+    reset: TypedFunc<(), ()>,
+    n: TypedFunc<(), i32>,
+    catch: TypedFunc<i32, i32>,
+}
+
+impl Recursion {
+    fn new(stack_bytes: usize) -> Recursion {
+        let engine = engine(stack_bytes);
+        let module = Module::new(&engine, RECURSION_AMONG_EXCEPTIONS).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let reset = instance.get_typed_func(&mut store, "reset").unwrap();
+        let n = instance.get_typed_func(&mut store, "n").unwrap();
+        let catch = instance.get_typed_func(&mut store, "catch").unwrap();
+        Recursion { store, instance, reset, n, catch }
+    }
+}
+
 #[test]
 fn recursion_among_exceptions_is_one_trap_that_nobody_catches() {
-    let engine = engine(1 << 20);
-    let module = Module::new(&engine, RECURSION_AMONG_EXCEPTIONS).unwrap();
-    let mut store = Store::new(&engine, ());
-    let instance = Instance::new(&mut store, &module, &[]).unwrap();
-    let reset = instance.get_typed_func::<(), ()>(&mut store, "reset").unwrap();
-    let n = instance.get_typed_func::<(), i32>(&mut store, "n").unwrap();
-    let catch = instance.get_typed_func::<i32, i32>(&mut store, "catch").unwrap();
+    let Recursion { mut store, instance, reset, n, catch } = Recursion::new(1 << 20);
     let names = ["guarded", "in handler", "in clause", "in rethrowing clause", "with references"];
     for name in names {
         let func = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
@@ -266,13 +283,7 @@ fn recursion_among_exceptions_is_one_trap_that_nobody_catches() {
 
 #[test]
 fn an_exception_thrown_at_the_deepest_point_is_caught_at_the_top() {
-    let engine = engine(8 << 20);
-    let module = Module::new(&engine, RECURSION_AMONG_EXCEPTIONS).unwrap();
-    let mut store = Store::new(&engine, ());
-    let instance = Instance::new(&mut store, &module, &[]).unwrap();
-    let reset = instance.get_typed_func::<(), ()>(&mut store, "reset").unwrap();
-    let n = instance.get_typed_func::<(), i32>(&mut store, "n").unwrap();
-    let catch = instance.get_typed_func::<i32, i32>(&mut store, "catch").unwrap();
+    let Recursion { mut store, reset, n, catch, .. } = Recursion::new(8 << 20);
     let mut attempt = |depth: i32| {
         reset.call(&mut store, ()).unwrap();
         let caught = catch.call(&mut store, depth);
