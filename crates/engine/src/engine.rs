@@ -1,12 +1,18 @@
 //! `Engine`: what modules and stores share. Cheap to clone; safe to share between threads.
+//!
+//! Handles are counted for each shard of threads apart: stores that two threads make from one engine
+//! count at two places.
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::module::{compile_artifact, to_binary};
+use crate::shards::Shards;
 use selkie_compile::{Compiler, Tuning};
 use selkie_module::{ModuleInfo, SubType, TypeId, TypeRegistry};
 use selkie_vm::TypeTable;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
 
 /// Canonical types that an engine keeps. They live as long as the engine, whatever modules do.
 const MAX_TYPES: usize = 10_000_000;
@@ -20,10 +26,18 @@ const MAX_TYPES: usize = 10_000_000;
 /// ```
 #[derive(Clone)]
 pub struct Engine {
+    handle: Arc<Handle>,
+}
+
+/// What the handles of one shard count.
+#[repr(align(128))]
+struct Handle {
     inner: Arc<Inner>,
 }
 
 struct Inner {
+    /// By shard, while there is one.
+    handles: Shards<Mutex<Weak<Handle>>>,
     config: Config,
     types: RwLock<TypeRegistry>,
     compiler: OnceLock<Result<Tier, String>>,
@@ -56,32 +70,47 @@ impl Engine {
     /// The signal handlers that turn faults into traps cannot be installed.
     pub fn new(config: &Config) -> Result<Engine> {
         selkie_vm::install_handlers()?;
-        Ok(Engine {
-            inner: Arc::new(Inner {
-                config: config.clone(),
-                types: RwLock::default(),
-                compiler: OnceLock::new(),
-                descriptors: OnceLock::new(),
-            }),
-        })
+        let inner = Arc::new(Inner {
+            handles: Shards::default(),
+            config: config.clone(),
+            types: RwLock::default(),
+            compiler: OnceLock::new(),
+            descriptors: OnceLock::new(),
+        });
+        Ok(Engine { handle: Arc::new(Handle { inner }) }.local())
+    }
+
+    /// The same engine, by a handle that is counted where this thread counts.
+    pub(crate) fn local(&self) -> Engine {
+        let mut known = self.inner().handles.mine().lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = known.upgrade() {
+            return Engine { handle };
+        }
+        let handle = Arc::new(Handle { inner: self.handle.inner.clone() });
+        *known = Arc::downgrade(&handle);
+        Engine { handle }
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.handle.inner
     }
 
     /// The choices.
     pub fn config(&self) -> &Config {
-        &self.inner.config
+        &self.inner().config
     }
 
     /// Whether two handles are the same engine.
     pub fn same(a: &Engine, b: &Engine) -> bool {
-        Arc::ptr_eq(&a.inner, &b.inner)
+        Arc::ptr_eq(&a.handle.inner, &b.handle.inner)
     }
 
     pub(crate) fn types(&self) -> RwLockReadGuard<'_, TypeRegistry> {
-        self.inner.types.read().unwrap_or_else(PoisonError::into_inner)
+        self.inner().types.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn types_mut(&self, more: usize) -> Result<RwLockWriteGuard<'_, TypeRegistry>> {
-        let types = self.inner.types.write().unwrap_or_else(PoisonError::into_inner);
+        let types = self.inner().types.write().unwrap_or_else(PoisonError::into_inner);
         if types.len() + more > MAX_TYPES {
             let message = "the engine knows too many types; make a new one for further modules";
             return Err(Error::new(ErrorKind::Limit, message));
@@ -99,14 +128,14 @@ impl Engine {
 
     /// The descriptors that machine code finds types by.
     pub(crate) fn type_table(&self) -> Result<&Arc<TypeTable>> {
-        if let Some(table) = self.inner.descriptors.get() {
+        if let Some(table) = self.inner().descriptors.get() {
             return Ok(table);
         }
         // Address space may be short: then for fewer types.
         let sizes = [MAX_TYPES, MAX_TYPES / 16, MAX_TYPES / 256];
         let mut tables = sizes.into_iter().map(|max| TypeTable::new(max as u32));
         let table = tables.find(Result::is_ok).unwrap_or_else(|| TypeTable::new(1 << 10))?;
-        Ok(self.inner.descriptors.get_or_init(|| Arc::new(table)))
+        Ok(self.inner().descriptors.get_or_init(|| Arc::new(table)))
     }
 
     /// Gives every type that is known now its descriptor.
@@ -144,7 +173,7 @@ impl Engine {
     }
 
     fn tier(&self) -> &Result<Tier, String> {
-        self.inner.compiler.get_or_init(new_tier)
+        self.inner().compiler.get_or_init(new_tier)
     }
 
     /// Compiles a module, in the binary or (feature `wat`) the text format, to an artifact for
@@ -163,7 +192,7 @@ impl Engine {
         // Builds of one version may differ in the layouts that code and engine share.
         let version = concat!(env!("CARGO_PKG_VERSION"), "+", env!("SELKIE_SOURCES"));
         let compiler = self.tier().as_ref().map_or(std::env::consts::ARCH, |t| &t.fingerprint);
-        let Config { tuning, features, .. } = &self.inner.config;
+        let Config { tuning, features, .. } = &self.inner().config;
         let Tuning {
             memory_reservation_bytes,
             memory_guard_bytes,
@@ -191,7 +220,7 @@ impl Engine {
     /// What must agree for a module to be compiled to the same artifact: the fingerprint, and the
     /// choices that only matter while compiling. Part of the key of cached artifacts.
     pub fn compile_fingerprint(&self) -> String {
-        let config = &self.inner.config;
+        let config = &self.inner().config;
         let (inlining, debug_info) = (config.tuning.inlining, config.keep_debug_info);
         format!("{}inlining: {inlining}\ndebug information: {debug_info}\n", self.fingerprint())
     }

@@ -31,6 +31,8 @@ unsafe impl Sync for HostFunc {}
 unsafe impl Send for StoreInner {}
 // SAFETY: shared access to a store only reads.
 unsafe impl Sync for StoreInner {}
+// SAFETY: as above, for what was part of a store and will be again.
+unsafe impl Send for crate::instance::warm::Body {}
 // SAFETY: contexts in a module are addresses of code that it owns and never writes.
 unsafe impl Send for crate::module::ModuleInner {}
 // SAFETY: as above.

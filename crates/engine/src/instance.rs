@@ -1,7 +1,9 @@
 //! `Instance`: a module with its state in a store.
 
 pub(crate) mod create;
+pub(crate) mod pre;
 pub(crate) mod state;
+pub(crate) mod warm;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::func::enter::{Owner, call_start};
@@ -50,17 +52,16 @@ impl Instance {
         let mut context = store.as_context_mut();
         let imports: Vec<Import> = imports.iter().copied().map(Import::Extern).collect();
         check_imports(context.inner(), module, &imports)?;
-        Instance::from_checked(context, module, &imports)
+        let images = module.inner.memory_images_if_useful();
+        let id = create::create(context.inner(), module, &imports, images)?;
+        Instance::start(context, id)
     }
 
-    pub(crate) fn from_checked<T>(
-        mut store: StoreContextMut<'_, T>,
-        module: &Module,
-        imports: &[Import],
-    ) -> Result<Instance> {
-        let (id, start) = create::create(store.inner(), module, imports)?;
-        if let Some(start) = start {
-            let (code, context) = store.inner().instance(id).callee(start);
+    /// Runs the start function of an instance that was made, if there is one.
+    pub(crate) fn start<T>(mut store: StoreContextMut<'_, T>, id: InstanceId) -> Result<Instance> {
+        let instance = store.inner().instance(id);
+        if let Some(start) = instance.module.info.start {
+            let (code, context) = instance.callee(start);
             call_start(Owner::new(&mut store), code, context)?;
         }
         Ok(Instance { store: store.inner().id, id })

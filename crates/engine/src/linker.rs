@@ -1,4 +1,4 @@
-//! `Linker`: names for what modules import; `InstancePre`: a module with its imports resolved.
+//! `Linker`: names for what modules import.
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -7,6 +7,7 @@ use crate::func::{Caller, IntoFunc};
 use crate::global::{Extern, Global};
 use crate::instance::Instance;
 use crate::instance::create::Import;
+use crate::instance::pre::InstancePre;
 use crate::module::Module;
 use crate::store::{AsContextMut, StoreInner};
 use crate::strings;
@@ -265,7 +266,7 @@ impl<T> Linker<T> {
                 Import::Extern(_) => {} // of a store, which is not known yet
             }
         }
-        Ok(InstancePre { module: module.clone(), imports: imports.into(), data: PhantomData })
+        Ok(InstancePre::new(module, imports.into()))
     }
 
     /// Instantiates a module and runs its start function.
@@ -277,7 +278,7 @@ impl<T> Linker<T> {
         store: impl AsContextMut<Data = T>,
         module: &Module,
     ) -> Result<Instance> {
-        self.instantiate_pre(module)?.instantiate(store)
+        self.instantiate_pre(module)?.instantiate_once(store)
     }
 
     /// What a name stands for: what was defined, or else what every module may import.
@@ -322,80 +323,11 @@ impl<T> Linker<T> {
     }
 }
 
-/// A module with its imports resolved: instantiating it does no look-ups.
-///
-/// ```
-/// use selkie_engine::{Engine, Linker, Module, Store};
-/// let engine = Engine::default();
-/// let module = Module::new(&engine, r#"(module
-///     (import "host" "id" (func $id (result i32)))
-///     (func (export "run") (result i32) (i32.mul (call $id) (i32.const 2))))"#)?;
-/// let mut linker = Linker::new(&engine);
-/// linker.func_wrap("host", "id", |caller: selkie_engine::Caller<'_, i32>| *caller.data())?;
-/// let pre = linker.instantiate_pre(&module)?; // once
-/// for request in 0..3 {
-///     let mut store = Store::new(&engine, request);
-///     let instance = pre.instantiate(&mut store)?; // for each request
-///     let run = instance.get_typed_func::<(), i32>(&mut store, "run")?;
-///     assert_eq!(run.call(&mut store, ())?, request * 2);
-/// }
-/// # Ok::<(), selkie_engine::Error>(())
-/// ```
-pub struct InstancePre<T: 'static> {
-    module: Module,
-    imports: Arc<[Import]>,
-    /// As in [`Linker`].
-    data: PhantomData<fn(T) -> T>,
-}
-
-impl<T> Clone for InstancePre<T> {
-    fn clone(&self) -> Self {
-        InstancePre {
-            module: self.module.clone(),
-            imports: self.imports.clone(),
-            data: PhantomData,
-        }
-    }
-}
-
-impl<T> std::fmt::Debug for InstancePre<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InstancePre").finish_non_exhaustive()
-    }
-}
-
-impl<T> InstancePre<T> {
-    /// The module.
-    pub fn module(&self) -> &Module {
-        &self.module
-    }
-
-    /// Instantiates and runs the start function.
-    ///
-    /// # Errors
-    /// An item of a store does not match or belongs to another store; as [`Instance::new`].
-    pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
-        let mut context = store.as_context_mut();
-        let inner = context.inner();
-        if !Engine::same(&inner.engine, self.module.engine()) {
-            return Err(other_engine());
-        }
-        let info = &self.module.inner.info;
-        for (import, item) in info.imports.iter().zip(&*self.imports) {
-            // Functions of the linker were checked when it resolved them.
-            if let Import::Extern(item) = item {
-                check_extern(inner, &self.module, import, *item)?;
-            }
-        }
-        Instance::from_checked(context, &self.module, &self.imports)
-    }
-}
-
 fn unknown(module: &str, name: &str) -> Error {
     Error::new(ErrorKind::Link, format!("unknown import: `{module}` `{name}` has not been defined"))
 }
 
-fn other_engine() -> Error {
+pub(crate) fn other_engine() -> Error {
     Error::new(ErrorKind::Invalid, "the module and the store belong to different engines")
 }
 
@@ -457,7 +389,7 @@ fn check_string_constant(module: &Module, import: &selkie_module::Import) -> Res
     Err(incompatible(module, import, "a string constant, global (ref extern)"))
 }
 
-fn check_extern(
+pub(crate) fn check_extern(
     store: &StoreInner,
     module: &Module,
     import: &selkie_module::Import,

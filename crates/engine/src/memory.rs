@@ -7,7 +7,8 @@ use crate::raw;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreInner};
 use selkie_compile::MemoryPlan as CompilePlan;
 use selkie_module::{Limits, MemoryType, TrapCode};
-use selkie_vm::{LinearMemory, MemoryPlan, SharedMemory as SharedBody, VMMemory};
+use selkie_vm::{LinearMemory, MemoryImage, MemoryPlan, SharedMemory as SharedBody, VMMemory};
+use std::sync::Arc;
 
 /// A memory of a store.
 pub(crate) struct MemoryEntry {
@@ -25,11 +26,12 @@ pub(crate) enum MemoryBody {
 
 impl MemoryEntry {
     /// A new memory; `definition` is where its instance's context holds it, null for a memory of
-    /// the host's.
+    /// the host's. An image is for memories that are not shared.
     pub(crate) fn new(
         store: &StoreInner,
         ty: MemoryType,
         definition: *mut VMMemory,
+        image: Option<Arc<MemoryImage>>,
     ) -> Result<MemoryEntry> {
         let plan = allocation_plan(&store.engine, store.limits.memory_bytes, &ty)?;
         if ty.shared {
@@ -38,7 +40,7 @@ impl MemoryEntry {
             let body = MemoryBody::Shared(shared);
             return Ok(MemoryEntry { ty, body, definition, _own_definition: None });
         }
-        let memory = LinearMemory::new(&plan)?;
+        let memory = LinearMemory::new(&plan, image)?;
         let mut _own_definition = None;
         let definition = if definition.is_null() {
             &raw mut **_own_definition.insert(Box::new(memory.definition()))
@@ -47,6 +49,21 @@ impl MemoryEntry {
             definition
         };
         Ok(MemoryEntry { ty, body: MemoryBody::Own(memory), definition, _own_definition })
+    }
+
+    /// Whether a store with this limit can have it, as it was at first; then it obeys the limit.
+    pub(crate) fn obey(&mut self, limit_bytes: u64) -> bool {
+        let MemoryBody::Own(memory) = &mut self.body else { return false };
+        memory.set_max_bytes(self.ty.max_bytes().min(limit_bytes));
+        memory.len() <= limit_bytes
+    }
+
+    /// Lets the next instance use it, as it was at first. `false` where it has to be another one.
+    pub(crate) fn reset(&mut self, keep_bytes: usize) -> bool {
+        let MemoryBody::Own(memory) = &mut self.body else { return false };
+        let is_reset = raw::reset_memory(memory, keep_bytes);
+        raw::write_memory(self.definition, memory.definition());
+        is_reset
     }
 
     pub(crate) fn byte_len(&self) -> u64 {
@@ -166,7 +183,7 @@ impl Memory {
         let mut context = store.as_context_mut();
         let inner = context.inner();
         check_type(&ty)?;
-        let entry = MemoryEntry::new(inner, ty, std::ptr::null_mut())?;
+        let entry = MemoryEntry::new(inner, ty, std::ptr::null_mut(), None)?;
         Ok(inner.add_memory(entry))
     }
 

@@ -4,17 +4,18 @@ use crate::artifact::{Artifact, Bytes, Meta, is_artifact};
 use crate::code::ModuleCode;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::images::{MemoryImages, TableImage, table_images};
 use crate::types::{ExportType, ExternType, ImportType};
 use selkie_compile::{CompileUnit, compile_all, link};
 use selkie_module::registry::canonical;
 use selkie_module::{
-    ContextLayout, DefinedGlobalIndex, ElemItems, ElemMode, EntityIndex, FuncIndex, MemoryIndex,
-    ModuleInfo, TypeId, decode, frames,
+    ContextLayout, DefinedGlobalIndex, EntityIndex, MemoryIndex, ModuleInfo, TypeId, decode, frames,
 };
 use selkie_vm::CodeMemory;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
 /// A compiled module.
@@ -30,9 +31,6 @@ use std::sync::{Arc, OnceLock};
 pub struct Module {
     pub(crate) inner: Arc<ModuleInner>,
 }
-
-/// What the lazy slots of a table of functions hold, from its first element on.
-type TableImage = Box<[Option<FuncIndex>]>;
 
 pub(crate) struct ModuleInner {
     pub(crate) engine: Engine,
@@ -51,6 +49,10 @@ pub(crate) struct ModuleInner {
     pub(crate) table_images: Vec<TableImage>,
     /// Which active element segments the images already contain.
     pub(crate) elems_in_images: Vec<bool>,
+    /// What its memories hold at first, once there have been several instances.
+    pub(crate) memory_images: OnceLock<MemoryImages>,
+    /// Instances that were made without images of memories.
+    pub(crate) instances_without_images: AtomicU32,
     /// Whether its instances need the collected heap or type descriptors.
     pub(crate) uses_heap: bool,
     /// Defined globals that hold traced references.
@@ -199,6 +201,8 @@ impl Module {
             memory_export,
             table_images,
             elems_in_images,
+            memory_images: OnceLock::new(),
+            instances_without_images: AtomicU32::new(0),
             uses_heap: artifact.meta.uses_heap,
             traced_globals: traced_globals(&info),
             sites: artifact.sites,
@@ -316,40 +320,4 @@ fn traced_globals(info: &ModuleInfo) -> Box<[DefinedGlobalIndex]> {
     let defined = info.globals.iter().skip(info.num_imported_globals).enumerate();
     let traced = defined.filter(|(_, global)| info.is_traced(global.content));
     traced.map(|(i, _)| DefinedGlobalIndex::new(i)).collect()
-}
-
-/// Initial contents of the tables whose size makes a lazy image worthwhile: the leading active
-/// segments at constant, in-bounds places become part of the image; the first other one ends it,
-/// because segments are written in order. An image is never much larger than its segments: a
-/// module cannot make it large by naming a far place.
-fn table_images(info: &ModuleInfo) -> (Vec<TableImage>, Vec<bool>) {
-    let mut images: Vec<Vec<Option<FuncIndex>>> = vec![Vec::new(); info.table_inits.len()];
-    let mut included = vec![false; info.elems.len()];
-    let mut functions = 0;
-    for (i, elem) in info.elems.iter().enumerate() {
-        let ElemMode::Active { table, offset } = &elem.mode else { continue };
-        let ElemItems::Funcs(funcs) = &elem.items else { break };
-        let (Some(defined), Some(start)) = (info.defined_table(*table), offset.as_address()) else {
-            break;
-        };
-        let size = info.tables[table.index()].limits.min;
-        let end = start.saturating_add(funcs.len() as u64);
-        functions += funcs.len() as u64;
-        if end > functions * 4 + 1024 {
-            break;
-        }
-        if end > size || info.table_inits[defined.index()].is_some() || !info.is_func_table(*table)
-        {
-            break;
-        }
-        let image = &mut images[defined.index()];
-        if image.len() < end as usize {
-            image.resize(end as usize, None);
-        }
-        for (slot, func) in image[start as usize..].iter_mut().zip(funcs) {
-            *slot = Some(*func);
-        }
-        included[i] = true;
-    }
-    (images.into_iter().map(Vec::into).collect(), included)
 }

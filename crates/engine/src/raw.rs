@@ -11,8 +11,8 @@ use crate::store::StoreInner;
 use selkie_module::TrapCode;
 use selkie_module::heap::ObjectKind;
 use selkie_vm::{
-    LinearMemory, Roots, StartPlan, TableStorage, VMContext, VMContinuationSlot, VMFuncRef,
-    VMFuncSlot, VMGlobal, VMMemory, VMTable, VMTag,
+    LinearMemory, Roots, StartPlan, StoreRuntime, TableStorage, VMContext, VMContinuationSlot,
+    VMFuncRef, VMFuncSlot, VMGlobal, VMMemory, VMTable, VMTag,
 };
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -58,10 +58,35 @@ impl ContextBox {
         unsafe { self.at::<T>(offset).write(value) }
     }
 
+    /// Lets the instance belong to another store.
+    pub(crate) fn set_store(&mut self, store: *mut StoreRuntime) {
+        // SAFETY: every context begins with this structure; the box owns the memory.
+        unsafe { (*self.at::<VMContext>(0)).store = store }
+    }
+
     /// Reads a structure made of plain numbers and addresses, for which zero is valid.
     pub(crate) fn get<T: Copy>(&self, offset: u32) -> T {
         // SAFETY: as in `put`; the memory was zeroed or written with a `T`.
         unsafe { self.at::<T>(offset).read() }
+    }
+
+    /// The bytes of a part of it.
+    pub(crate) fn bytes(&self, start: u32, len: usize) -> &[u8] {
+        let start = self.part(start, len);
+        // SAFETY: the part lies in the box, whose memory was zeroed and is written whole.
+        unsafe { std::slice::from_raw_parts(start, len) }
+    }
+
+    /// Writes the bytes of a part of it.
+    pub(crate) fn set_bytes(&mut self, start: u32, bytes: &[u8]) {
+        let start = self.part(start, bytes.len());
+        // SAFETY: the part lies in the box, which is borrowed exclusively.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) }
+    }
+
+    fn part(&self, start: u32, len: usize) -> *mut u8 {
+        assert!((start as usize).checked_add(len).is_some_and(|end| end <= self.layout.size()));
+        self.base.as_ptr().wrapping_add(start as usize)
     }
 }
 
@@ -140,6 +165,13 @@ pub(crate) fn memory_bytes(memory: &LinearMemory) -> &[u8] {
 pub(crate) fn memory_bytes_mut(memory: &mut LinearMemory) -> &mut [u8] {
     // SAFETY: as above, and the memory itself is exclusively borrowed.
     unsafe { memory.bytes_mut() }
+}
+
+/// Makes a memory what it was at first, for another instance.
+pub(crate) fn reset_memory(memory: &mut LinearMemory, keep_bytes: usize) -> bool {
+    // SAFETY: the memory is exclusively borrowed, so that no slice of it is left; the store that
+    // its last instance was in is going, and no code of it runs any more.
+    unsafe { memory.reset(keep_bytes) }
 }
 
 /// A range of a memory that has been checked against its current length.

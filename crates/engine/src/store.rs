@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::heap::Held;
 use crate::instance::state::InstanceState;
+use crate::instance::warm::Lent;
 use crate::limits::StoreLimits;
 use crate::memory::MemoryEntry;
 use crate::refs::HostData;
@@ -64,6 +65,8 @@ pub struct StoreInner {
     /// Values on their way into objects.
     pub(crate) held: Vec<Held>,
     pub(crate) continuations: Continuations,
+    /// Where its contents go back to.
+    pub(crate) lent: Option<Lent>,
 }
 
 /// Things that machine code points to and no instance owns.
@@ -155,7 +158,7 @@ impl<T> Store<T> {
         let mut inner = StoreInner {
             runtime,
             id: StoreId::next(),
-            engine: engine.clone(),
+            engine: engine.local(),
             instances: Vec::new(),
             memories: Vec::new(),
             tables: Vec::new(),
@@ -169,6 +172,7 @@ impl<T> Store<T> {
             heap: None,
             held: Vec::new(),
             continuations: Continuations::default(),
+            lent: None,
         };
         inner.apply_continuation_limits();
         Ok(Store { contents: Box::new(StoreBox { inner, data }), data: PhantomData })

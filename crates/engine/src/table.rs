@@ -14,7 +14,7 @@ use selkie_module::{
     DefinedTableIndex, FuncIndex, HeapTop, TableType as RawTableType, TrapCode,
     ValType as RawValType,
 };
-use selkie_vm::{TableKind, TableStorage, VMFuncRef, VMFuncSlot, VMTable};
+use selkie_vm::{InitialTable, TableKind, TableStorage, VMFuncRef, VMFuncSlot, VMTable};
 
 /// A table of a store.
 pub(crate) struct TableEntry {
@@ -44,8 +44,8 @@ impl TableEntry {
             return Err(LimitExceeded::Table { elements, limit_elements }.into());
         }
         let kind = if is_func { TableKind::Func } else { TableKind::Ref };
-        let max = ty.limits.max.unwrap_or(u64::MAX).min(store.limits.table_elements);
-        let storage = TableStorage::new(kind, ty.limits.min, Some(max.max(ty.limits.min)))?;
+        let max = max_elements(&ty, store.limits.table_elements);
+        let storage = TableStorage::new(kind, ty.limits.min, Some(max))?;
         let mut _own_definition = None;
         let definition = if definition.is_null() {
             &raw mut **_own_definition.insert(Box::new(storage.definition()))
@@ -56,11 +56,35 @@ impl TableEntry {
         Ok(TableEntry { ty, storage, definition, _own_definition, owner, lazy_default: None })
     }
 
+    /// Whether a store with this limit can have it, as it was at first; then it obeys the limit.
+    pub(crate) fn obey(&mut self, limit: u64) -> bool {
+        self.storage.set_max(max_elements(&self.ty, limit));
+        self.ty.limits.min <= limit
+    }
+
+    /// What it holds now, for [`TableEntry::reset`].
+    pub(crate) fn initial(&mut self) -> InitialTable {
+        self.storage.initial()
+    }
+
+    /// Lets the next instance use it, from the state in which `initial` was made. `false` where it
+    /// has to be another one.
+    pub(crate) fn reset(&mut self, initial: &InitialTable) -> bool {
+        let is_reset = self.storage.reset(initial);
+        raw::write_table(self.definition, self.storage.definition());
+        is_reset
+    }
+
     fn grow(&mut self, delta: u64) -> Option<u64> {
         let old = self.storage.grow(delta).ok()?;
         raw::write_table(self.definition, self.storage.definition());
         Some(old)
     }
+}
+
+/// What a table may grow to under a limit, which it starts within.
+fn max_elements(ty: &RawTableType, limit: u64) -> u64 {
+    ty.limits.max.unwrap_or(u64::MAX).min(limit).max(ty.limits.min)
 }
 
 /// A slot that holds a function reference as tables and machine code pass it: its address.
@@ -94,7 +118,7 @@ impl StoreInner {
             None => VMFuncSlot::NULL,
             Some((owner, func)) => slot_of(self.func_ref_of(owner, func) as u64),
         };
-        self.tables[table as usize].storage.set_slot(index, filled)?;
+        self.tables[table as usize].storage.fill_slot(index, filled)?;
         Ok(filled)
     }
 

@@ -47,13 +47,13 @@ pub use error::ResourceError;
 pub use file_map::FileMap;
 pub use frame_roots::{each_continuation_root, each_frame_root};
 pub use gc::{Collection, GcStats, Heap, HeapConfig, Roots, TypeTable};
-pub use memory::{LinearMemory, MemoryPlan};
+pub use memory::{LinearMemory, MemoryImage, MemoryPlan};
 pub use mmap::page_bytes;
 pub use parking::WaitOutcome;
 pub use shared::{SharedMemory, notify_unshared};
 pub use signals::{ignore_file_size_signal, install_handlers};
 pub use stack::{DEFAULT_STACK_BYTES, GUARD_BYTES, MIN_STACK_BYTES};
-pub use table::{MAX_STABLE_ELEMENTS, TableKind, TableStorage};
+pub use table::{InitialTable, MAX_STABLE_ELEMENTS, TableKind, TableStorage};
 pub use throw::{throw, throw_payload};
 
 /// An operation of a guest that may trap.

@@ -5,13 +5,22 @@
 //! accessible part is the length rounded up to host pages, so exact checks of small pages are up
 //! to the machine code. What lies between the accessible part and the guard's end faults.
 //!
-//! Memory is zero where no image was put. Concurrent growth is `shared.rs`.
+//! Memory is zero where no image was put. A memory whose instance is gone can be made what it was at
+//! first (`reset`), for the next one. Concurrent growth is `shared.rs`.
+
+mod image;
+mod reset;
+mod windows;
+mod written;
+
+pub use image::MemoryImage;
+use windows::Watch;
+pub(crate) use windows::open_for_write;
 
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::code::{check_file_range, read_exact_at};
 use crate::context::VMMemory;
 use crate::mmap::{Mapping, page_bytes, round_to_pages};
 use crate::{ResourceError, TrapResult};
@@ -36,19 +45,34 @@ pub struct MemoryPlan {
 /// A linear memory of one instance. Dropping it unmaps it.
 #[derive(Debug)]
 pub struct LinearMemory {
+    /// While it is watched. Gone before the mapping is.
+    windows: Option<Watch>,
     mapping: Mapping,
     len: u64,
     accessible_bytes: usize,
     guard_bytes: usize,
+    min_bytes: u64,
     max_bytes: u64,
     may_move: bool,
-    /// Whether pages show a file.
-    has_image: bool,
+    image: Option<Arc<MemoryImage>>,
+    /// Whether pages of the image were given back, so that nobody can tell that they were written.
+    is_incomplete: bool,
+    has_moved: bool,
+    /// Whether it may have windows: it never moves, and begins 4 GiB before any other.
+    can_be_watched: bool,
+    /// Users that did not get by with its windows.
+    escapes: u8,
 }
 
 impl LinearMemory {
-    /// A zeroed memory of `min_bytes`.
-    pub fn new(plan: &MemoryPlan) -> Result<LinearMemory, ResourceError> {
+    /// A memory of `min_bytes`, zeroed but for what the image says.
+    ///
+    /// # Errors
+    /// The system has no room; the image is larger than the memory.
+    pub fn new(
+        plan: &MemoryPlan,
+        image: Option<Arc<MemoryImage>>,
+    ) -> Result<LinearMemory, ResourceError> {
         let too_large =
             || ResourceError::LimitExceeded { requested: plan.min_bytes, limit: plan.max_bytes };
         if plan.min_bytes > plan.max_bytes {
@@ -59,15 +83,63 @@ impl LinearMemory {
         let reservation = accessible_bytes.max(plan.reservation_bytes);
         let mapping = reserve_with_guard(reservation, plan.guard_bytes)?;
         mapping.allow_write(0, accessible_bytes)?;
-        Ok(LinearMemory {
+        if image.as_ref().is_some_and(|image| image.end() > accessible_bytes as u64) {
+            return Err(ResourceError::OutOfRange);
+        }
+        let mut memory = LinearMemory {
+            windows: None,
             mapping,
             len: plan.min_bytes,
             accessible_bytes,
             guard_bytes: plan.guard_bytes,
+            min_bytes: plan.min_bytes,
             max_bytes: plan.max_bytes,
             may_move: plan.may_move,
-            has_image: false,
-        })
+            image,
+            is_incomplete: false,
+            has_moved: false,
+            can_be_watched: !plan.may_move && reservation >= WATCHED_RESERVATION_BYTES,
+            escapes: 0,
+        };
+        memory.fill(true)?;
+        Ok(memory)
+    }
+
+    /// Puts the image into zeroed memory: parts of it that are mapped are there already unless
+    /// `is_new`.
+    fn fill(&mut self, is_new: bool) -> Result<(), ResourceError> {
+        let Some(image) = &self.image else { return Ok(()) };
+        for run in image.runs() {
+            match image.file().filter(|_| run.is_mapped()) {
+                Some(file) if is_new => {
+                    self.mapping.map_file_over(run.at, run.bytes, file, run.offset as u64)?;
+                }
+                Some(_) => {}
+                // SAFETY: the run lies in the accessible part, as the image does; `&mut self` is
+                // the only user.
+                None => unsafe { image.restore(self.base(), run.at..run.at + run.bytes) },
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets it grow up to this length, which is at least the current one, and no further.
+    pub fn set_max_bytes(&mut self, max_bytes: u64) {
+        self.max_bytes = max_bytes.max(self.len);
+    }
+
+    /// Makes sure that a range, which lies in bounds, can be written by the system for this process:
+    /// pages that nobody has written so far may otherwise be opened only when somebody does. `false`
+    /// where that is not possible.
+    #[inline]
+    pub fn open(&self, range: Range<usize>) -> bool {
+        self.windows.as_ref().is_none_or(|windows| windows.open(range))
+    }
+
+    /// As [`LinearMemory::open`], of all there is.
+    #[inline]
+    pub fn open_all(&self) -> bool {
+        self.windows.as_ref().is_none_or(|windows| windows.open_all())
     }
 
     /// The first byte.
@@ -104,7 +176,8 @@ impl LinearMemory {
         unsafe { std::slice::from_raw_parts(self.base(), self.len as usize) }
     }
 
-    /// The contents, for writing.
+    /// The contents, for writing. Who hands parts of them to the system says so first, by
+    /// [`LinearMemory::open`].
     ///
     /// # Safety
     /// Nobody else reads or writes the memory while the slice lives.
@@ -152,50 +225,13 @@ impl LinearMemory {
         let old_bytes = self.accessible_bytes;
         let source = std::mem::replace(&mut self.mapping, target);
         self.accessible_bytes = accessible;
-        // What is copied into the new place is no view of a file any more.
-        self.has_image = false;
+        self.has_moved = true;
         if old_bytes == 0 {
             return Ok(());
         }
         // SAFETY: both ranges are accessible, `old_bytes` long at least, and disjoint.
         unsafe { std::ptr::copy_nonoverlapping(source.addr(), self.base(), old_bytes) };
         Ok(())
-    }
-
-    /// Puts `len` bytes of a file at `at`: whole pages as a private view where file and memory
-    /// agree in their page offsets, the rest as a copy. The file must not change while the memory
-    /// lives. Returns how many bytes were mapped rather than copied.
-    pub fn map_image(
-        &mut self,
-        fd: BorrowedFd<'_>,
-        file_offset: u64,
-        len: usize,
-        at: u64,
-    ) -> Result<usize, ResourceError> {
-        let end = at.checked_add(len as u64).ok_or(ResourceError::OutOfRange)?;
-        if end > self.len {
-            return Err(ResourceError::OutOfRange);
-        }
-        check_file_range(fd, file_offset, len as u64)?;
-        let at = at as usize;
-        let page = page_bytes();
-        let first_page = at.next_multiple_of(page).min(at + len);
-        let mapped = if at % page == (file_offset % page as u64) as usize {
-            (at + len - first_page) / page * page
-        } else {
-            0
-        };
-        let head = if mapped == 0 { len } else { first_page - at };
-        let tail = head + mapped;
-        if mapped > 0 {
-            self.has_image = true;
-            self.mapping.map_file_over(at + head, mapped, fd, file_offset + head as u64)?;
-        }
-        // SAFETY: `&mut self` is the owner's exclusive access, at a time when no guest runs.
-        let bytes = unsafe { self.bytes_mut() };
-        read_exact_at(fd, &mut bytes[at..at + head], file_offset)?;
-        read_exact_at(fd, &mut bytes[at + tail..at + len], file_offset + tail as u64)?;
-        Ok(mapped)
     }
 
     /// Makes a range read as zero. Host pages that lie inside it as a whole are given back to the
@@ -216,13 +252,16 @@ impl LinearMemory {
     }
 
     /// Whether the system took the pages; it does not take those that the host locked in memory.
-    fn give_back(&self, pages: &Range<usize>) -> bool {
-        let given = match self.has_image {
-            // Giving back a page that shows a file brings back what the file says.
-            true => self.mapping.map_zero_over(pages.start, pages.len()),
-            false => self.mapping.discard(pages.start, pages.len()),
-        };
-        given.is_ok()
+    fn give_back(&mut self, pages: &Range<usize>) -> bool {
+        let image = self.image.as_ref().filter(|_| !self.has_moved);
+        let is_shown = image.is_some_and(|image| !image.runs_in(pages).is_empty());
+        if !is_shown {
+            return self.mapping.discard(pages.start, pages.len()).is_ok();
+        }
+        self.is_incomplete = true;
+        // Giving back a page that shows a file would bring back what the file says. What is mapped
+        // in its place is open, so nothing can be watched any longer.
+        self.open_all() && self.mapping.map_zero_over(pages.start, pages.len()).is_ok()
     }
 
     /// Writes zeros to a range within bounds.
@@ -249,6 +288,9 @@ impl LinearMemory {
     }
 }
 
+/// Memories that reserve at least this much can be told apart by the upper half of their addresses.
+const WATCHED_RESERVATION_BYTES: usize = 1 << 32;
+
 fn guard_pages(guard_bytes: usize) -> Result<usize, ResourceError> {
     round_to_pages(guard_bytes).ok_or(ResourceError::OutOfRange)
 }
@@ -267,8 +309,6 @@ fn reserve_with_guard(bytes: usize, guard_bytes: usize) -> Result<Mapping, Resou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-    use std::os::fd::AsFd;
     use std::os::unix::fs::FileExt;
 
     const PAGE: u64 = 65536;
@@ -285,7 +325,7 @@ mod tests {
 
     #[test]
     fn growth_within_the_reservation_keeps_the_base_and_the_contents() {
-        let mut memory = LinearMemory::new(&plan(1 << 32, 1, 65536, false)).unwrap();
+        let mut memory = LinearMemory::new(&plan(1 << 32, 1, 65536, false), None).unwrap();
         let base = memory.base();
         memory.write(PAGE - 1, &[7]).unwrap();
         memory.grow_to(100 * PAGE).unwrap();
@@ -297,7 +337,7 @@ mod tests {
 
     #[test]
     fn growth_beyond_the_reservation_moves_the_contents() {
-        let mut memory = LinearMemory::new(&plan(65536, 1, 1000, true)).unwrap();
+        let mut memory = LinearMemory::new(&plan(65536, 1, 1000, true), None).unwrap();
         let base = memory.base();
         memory.write(0, b"selkie").unwrap();
         for pages in 2..300 {
@@ -313,7 +353,7 @@ mod tests {
 
     #[test]
     fn growth_without_room_fails_and_changes_nothing() {
-        let mut memory = LinearMemory::new(&plan(131_072, 1, 1000, false)).unwrap();
+        let mut memory = LinearMemory::new(&plan(131_072, 1, 1000, false), None).unwrap();
         memory.grow_to(2 * PAGE).unwrap();
         assert!(memory.grow_to(3 * PAGE).is_err());
         assert!(memory.grow_to(PAGE).is_err());
@@ -323,9 +363,9 @@ mod tests {
     #[test]
     fn absurd_sizes_fail_and_do_not_abort() {
         let huge = MemoryPlan { max_bytes: u64::MAX, ..plan(0, 0, 0, true) };
-        assert!(LinearMemory::new(&MemoryPlan { min_bytes: u64::MAX, ..huge }).is_err());
-        assert!(LinearMemory::new(&MemoryPlan { min_bytes: 1 << 60, ..huge }).is_err());
-        let mut memory = LinearMemory::new(&huge).unwrap();
+        assert!(LinearMemory::new(&MemoryPlan { min_bytes: u64::MAX, ..huge }, None).is_err());
+        assert!(LinearMemory::new(&MemoryPlan { min_bytes: 1 << 60, ..huge }, None).is_err());
+        let mut memory = LinearMemory::new(&huge, None).unwrap();
         assert!(memory.grow_to(1 << 60).is_err());
         assert!(memory.grow_to(u64::MAX).is_err());
         assert_eq!(memory.len(), 0);
@@ -333,14 +373,14 @@ mod tests {
 
     #[test]
     fn lengths_of_single_bytes_are_kept() {
-        let mut memory = LinearMemory::new(&MemoryPlan {
+        let plan = MemoryPlan {
             reservation_bytes: 8192,
             guard_bytes: 0,
             min_bytes: 3,
             max_bytes: 100_000,
             may_move: true,
-        })
-        .unwrap();
+        };
+        let mut memory = LinearMemory::new(&plan, None).unwrap();
         memory.write(0, &[1, 2, 3]).unwrap();
         assert_eq!(memory.write(3, &[4]), Err(TrapCode::MemoryOutOfBounds));
         memory.grow_to(4).unwrap();
@@ -351,33 +391,8 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_mapped_in_its_middle_and_copied_at_its_edges() {
-        let fd = rustix::fs::memfd_create("image", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
-        let mut file = std::fs::File::from(fd);
-        let contents: Vec<u8> = (0..40_000_u32).map(|i| (i % 251) as u8 + 1).collect();
-        file.write_all(&contents).unwrap();
-        for (offset, len, at, want_mapped) in
-            [(0, 40_000, 0, 36_864), (100, 39_900, 4196, 32_768), (100, 39_900, 0, 0), (5, 9, 5, 0)]
-        {
-            let mut memory = LinearMemory::new(&plan(0, 1, 1, false)).unwrap();
-            let mapped = memory.map_image(file.as_fd(), offset, len, at).unwrap();
-            assert_eq!(mapped, want_mapped);
-            let (offset, at) = (offset as usize, at as usize);
-            // SAFETY: only this test knows the memory.
-            let bytes = unsafe { memory.bytes_mut() };
-            assert!(bytes[..at].iter().all(|b| *b == 0));
-            assert_eq!(&bytes[at..at + len], &contents[offset..offset + len]);
-            assert!(bytes[at + len..].iter().all(|b| *b == 0));
-            bytes[at] = 0;
-        }
-        let mut memory = LinearMemory::new(&plan(0, 1, 1, false)).unwrap();
-        assert!(memory.map_image(file.as_fd(), 1, 40_000, 0).is_err());
-        assert!(memory.map_image(file.as_fd(), 0, 40_000, 40_000).is_err());
-    }
-
-    #[test]
     fn discarded_ranges_read_as_zero_to_the_byte() {
-        let mut memory = LinearMemory::new(&plan(0, 1, 1, false)).unwrap();
+        let mut memory = LinearMemory::new(&plan(0, 1, 1, false), None).unwrap();
         for (start, end) in [
             (0, 65_536),
             (0, 4096),
@@ -406,7 +421,7 @@ mod tests {
 
     #[test]
     fn discarded_pages_are_not_resident() {
-        let mut memory = LinearMemory::new(&plan(0, 16, 16, false)).unwrap();
+        let mut memory = LinearMemory::new(&plan(0, 16, 16, false), None).unwrap();
         // SAFETY: only this test knows the memory.
         unsafe { memory.bytes_mut() }.fill(7);
         // One number for each page; its highest bit says that the page is there.
@@ -422,30 +437,46 @@ mod tests {
         assert_eq!(resident(), 0);
     }
 
+    fn with_image(plan: &MemoryPlan, segments: &[(u64, &[u8])]) -> LinearMemory {
+        let image = MemoryImage::new(segments).unwrap().unwrap();
+        LinearMemory::new(plan, Some(Arc::new(image))).unwrap()
+    }
+
     #[test]
-    fn discarding_an_image_does_not_bring_back_the_file() {
-        let fd = rustix::fs::memfd_create("image", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
-        let mut file = std::fs::File::from(fd);
-        file.write_all(&[9; 16_384]).unwrap();
-        let mut memory = LinearMemory::new(&plan(0, 1, 100, true)).unwrap();
-        memory.map_image(file.as_fd(), 0, 16_384, 0).unwrap();
-        memory.discard(4096, 8192).unwrap();
-        // SAFETY: only this test knows the memory.
-        let bytes = unsafe { memory.bytes_mut() };
-        assert_eq!((bytes[4095], bytes[4096], bytes[12_287], bytes[12_288]), (9, 0, 0, 9));
-        bytes[4096] = 1;
+    fn discarding_an_image_does_not_bring_it_back() {
+        let long = vec![9; 300_000];
+        for bytes in [&long[..16_384], &long] {
+            let mut memory = with_image(&plan(0, 5, 100, true), &[(0, bytes)]);
+            memory.discard(4096, 8192).unwrap();
+            // SAFETY: only this test knows the memory.
+            let contents = unsafe { memory.bytes_mut() };
+            let seen = (contents[4095], contents[4096], contents[12_287], contents[12_288]);
+            assert_eq!(seen, (9, 0, 0, 9));
+            contents[4096] = 1;
+            // SAFETY: the slice is not used again.
+            assert!(unsafe { memory.reset(1 << 20) });
+            // SAFETY: as above.
+            assert_eq!(unsafe { &memory.bytes()[..bytes.len()] }, bytes);
+        }
     }
 
     #[test]
     fn growing_a_memory_with_an_image_keeps_it() {
-        let fd = rustix::fs::memfd_create("image", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
-        let mut file = std::fs::File::from(fd);
-        file.write_all(&[9; 8192]).unwrap();
-        let mut memory = LinearMemory::new(&plan(0, 1, 100, true)).unwrap();
-        memory.map_image(file.as_fd(), 0, 8192, 4096).unwrap();
-        memory.grow_to(50 * PAGE).unwrap();
-        // SAFETY: only this test knows the memory.
-        let bytes = unsafe { memory.bytes() };
-        assert_eq!((bytes[4095], bytes[4096], bytes[12_287], bytes[12_288]), (0, 9, 9, 0));
+        for len in [8192, 100_000] {
+            let mut memory = with_image(&plan(0, 2, 100, true), &[(4096, &vec![9; len])]);
+            memory.grow_to(50 * PAGE).unwrap();
+            // SAFETY: only this test knows the memory.
+            let bytes = unsafe { memory.bytes() };
+            assert_eq!((bytes[4095], bytes[4096], bytes[4095 + len]), (0, 9, 9));
+            assert_eq!(bytes[4096 + len], 0);
+        }
+    }
+
+    #[test]
+    fn an_image_beyond_the_memory_is_refused() {
+        let image = Arc::new(MemoryImage::new(&[(PAGE, b"x")]).unwrap().unwrap());
+        let found = LinearMemory::new(&plan(0, 1, 2, true), Some(image.clone()));
+        assert!(found.is_err());
+        assert!(LinearMemory::new(&plan(0, 2, 2, true), Some(image)).is_ok());
     }
 }

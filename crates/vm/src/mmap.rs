@@ -120,6 +120,23 @@ impl Mapping {
         self.protect(start, bytes, MprotectFlags::READ | MprotectFlags::WRITE)
     }
 
+    /// Opens pages for reading alone.
+    pub(crate) fn allow_read(&self, start: usize, bytes: usize) -> Result<(), ResourceError> {
+        self.protect(start, bytes, MprotectFlags::READ)
+    }
+
+    /// Closes pages. What they hold stays.
+    pub(crate) fn close(&self, start: usize, bytes: usize) -> Result<(), ResourceError> {
+        self.protect(start, bytes, MprotectFlags::empty())
+    }
+
+    /// Lets the whole mapping be zero in child processes.
+    pub(crate) fn empty_in_children(&self) -> Result<(), ResourceError> {
+        // SAFETY: nothing changes in this process; in a child nobody but our own code reads it.
+        unsafe { rustix::mm::madvise(self.addr().cast(), self.len, Advice::LinuxWipeOnFork) }
+            .map_err(|errno| ResourceError::system("mark memory for children", self.len, errno))
+    }
+
     /// Opens the whole mapping for reading and executing, and closes it for writing.
     pub(crate) fn allow_execute(&self) -> Result<(), ResourceError> {
         self.protect(0, self.len, MprotectFlags::READ | MprotectFlags::EXEC)

@@ -44,7 +44,7 @@ impl SharedMemory {
         let max = usize::try_from(plan.max_bytes).unwrap_or(usize::MAX);
         let reservation_bytes = plan.reservation_bytes.max(max);
         let memory =
-            LinearMemory::new(&MemoryPlan { reservation_bytes, may_move: false, ..*plan })?;
+            LinearMemory::new(&MemoryPlan { reservation_bytes, may_move: false, ..*plan }, None)?;
         Ok(SharedMemory {
             inner: Arc::new(Inner {
                 definition: memory.definition(),

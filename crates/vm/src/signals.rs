@@ -1,4 +1,5 @@
 //! Faults of machine code become traps; all other faults go to whoever handled them before us.
+//! First writes to memories that are watched (`memory::windows`) are no faults at all.
 //!
 //! A fault is ours when the kernel raised it for this thread, the thread is inside WebAssembly,
 //! and the program counter lies in published code, at an instruction that may trap or with the
@@ -12,12 +13,14 @@ use selkie_module::TrapCode;
 
 use crate::call::UnwindSite;
 use crate::stack::GUARD_BYTES;
-use crate::{ResourceError, StoreRuntime, arch, code, thread};
+use crate::{ResourceError, StoreRuntime, arch, code, memory, thread};
 
 const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 
 /// `si_code` of a signal that the kernel raised without saying more.
 const SI_KERNEL: c_int = 0x80;
+/// `si_code` of an access to a mapped page that does not allow it.
+const SEGV_ACCERR: c_int = 2;
 /// More than the kernel needs to call a handler, whatever registers there are.
 const SIGNAL_FRAME_BYTES: usize = 32 << 10;
 
@@ -71,10 +74,23 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, state: *m
     // SAFETY: `__errno_location` is always valid; the others are the handler's own arguments.
     unsafe {
         let errno = *libc::__errno_location();
-        if !become_trap(signal, info, state) {
+        if !is_first_write(signal, info) && !become_trap(signal, info, state) {
             pass_on(signal, info, state);
         }
         *libc::__errno_location() = errno;
+    }
+}
+
+/// Opens the page if the fault is a write to a watched memory: the instruction runs again.
+///
+/// # Safety
+/// The arguments are those of a signal handler.
+unsafe fn is_first_write(signal: c_int, info: *mut libc::siginfo_t) -> bool {
+    // SAFETY: `info` is valid by contract, and has an address where the kernel says why.
+    unsafe {
+        signal == libc::SIGSEGV
+            && (*info).si_code == SEGV_ACCERR
+            && memory::open_for_write((*info).si_addr() as usize)
     }
 }
 

@@ -7,6 +7,9 @@
 //! A table whose maximum is at most [`MAX_STABLE_ELEMENTS`] reserves room for it at once and never
 //! moves; any other moves when it outgrows its room. This file knows neither types nor the meaning
 //! of references: filling lazy slots is the engine's.
+//!
+//! A table can be made what it was at first, for the next instance. Slots that were filled stay:
+//! they say what their image says, which is the same for all instances in turn.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -49,7 +52,32 @@ pub struct TableStorage {
     room: Room,
     len: u64,
     max: u64,
+    /// Whether anything else than filling slots has been done to a table of functions. Machine code
+    /// writes to other tables by itself.
+    is_written: bool,
 }
+
+/// What a table held at first.
+#[derive(Debug)]
+pub struct InitialTable {
+    len: u64,
+    elements: Elements,
+}
+
+#[derive(Debug)]
+enum Elements {
+    Zero,
+    Slots(Box<[VMFuncSlot]>),
+    Refs(Box<[u64]>),
+}
+
+// SAFETY: slots are addresses, and belong to no thread.
+unsafe impl Send for InitialTable {}
+// SAFETY: as above.
+unsafe impl Sync for InitialTable {}
+
+/// Bytes that a table may have grown by if it is to be used again.
+const MAX_GROWN_BYTES: u64 = 1 << 20;
 
 impl TableStorage {
     /// A table of `min` zero elements that never has more than `max`.
@@ -59,7 +87,69 @@ impl TableStorage {
             return Err(ResourceError::LimitExceeded { requested: min, limit: max });
         }
         let capacity = if max <= MAX_STABLE_ELEMENTS { max } else { min };
-        Ok(TableStorage { kind, room: Room::new(kind, capacity)?, len: min, max })
+        let room = Room::new(kind, capacity)?;
+        Ok(TableStorage { kind, room, len: min, max, is_written: false })
+    }
+
+    /// Lets it grow up to this length, which is at least the current one, and no further.
+    pub fn set_max(&mut self, max: u64) {
+        self.max = max.max(self.len);
+    }
+
+    /// What it holds now, for [`TableStorage::reset`].
+    pub fn initial(&mut self) -> InitialTable {
+        self.is_written = false;
+        let len = self.len as usize;
+        let elements = match self.kind {
+            TableKind::Func => {
+                // SAFETY: the room has so many elements, of the kind, and zero is a valid one;
+                // nobody writes while `self` is borrowed.
+                let slots: &[VMFuncSlot] =
+                    unsafe { std::slice::from_raw_parts(self.base().cast(), len) };
+                let is_lazy = |slot: &VMFuncSlot| {
+                    slot.type_id == 0 && slot.func_ref == layout::func_slot::LAZY
+                };
+                let is_zero = slots.iter().all(is_lazy);
+                if is_zero { Elements::Zero } else { Elements::Slots(slots.into()) }
+            }
+            TableKind::Ref => {
+                // SAFETY: as above.
+                let refs: &[u64] = unsafe { std::slice::from_raw_parts(self.base().cast(), len) };
+                let is_zero = refs.iter().all(|reference| *reference == 0);
+                if is_zero { Elements::Zero } else { Elements::Refs(refs.into()) }
+            }
+        };
+        InitialTable { len: self.len, elements }
+    }
+
+    /// Makes it what it was when `initial` was made of it. `false` where that is not worth it: then the
+    /// table must not be used again. The definition must be written anew.
+    pub fn reset(&mut self, initial: &InitialTable) -> bool {
+        if self.kind == TableKind::Func && !self.is_written {
+            return true;
+        }
+        let grown = self.len.saturating_sub(initial.len);
+        if grown.saturating_mul(self.kind.element_bytes() as u64) > MAX_GROWN_BYTES {
+            return false;
+        }
+        let zeroed = self.len.max(initial.len) as usize * self.kind.element_bytes();
+        self.len = initial.len;
+        self.is_written = false;
+        // SAFETY: the room has at least as many elements as the table had at any time; those of the
+        // initial table are of the same kind, and no more.
+        unsafe {
+            std::ptr::write_bytes(self.base(), 0, zeroed);
+            match &initial.elements {
+                Elements::Zero => {}
+                Elements::Slots(slots) => {
+                    std::ptr::copy_nonoverlapping(slots.as_ptr(), self.base().cast(), slots.len());
+                }
+                Elements::Refs(refs) => {
+                    std::ptr::copy_nonoverlapping(refs.as_ptr(), self.base().cast(), refs.len());
+                }
+            }
+        }
+        true
     }
 
     /// What the elements are.
@@ -109,6 +199,13 @@ impl TableStorage {
 
     /// Writes a slot.
     pub fn set_slot(&mut self, index: u64, value: VMFuncSlot) -> TrapResult<()> {
+        self.fill_slot(index, value)?;
+        self.is_written = true;
+        Ok(())
+    }
+
+    /// Writes to a slot what it has meant so far.
+    pub fn fill_slot(&mut self, index: u64, value: VMFuncSlot) -> TrapResult<()> {
         let at = self.slot(index)?;
         // SAFETY: `slot` checked kind and index; `&mut self` is the only access from Rust.
         unsafe { at.write(value) };
@@ -132,6 +229,7 @@ impl TableStorage {
             return Err(TrapCode::TableOutOfBounds);
         }
         let start = self.range(start, len)?.cast::<VMFuncSlot>();
+        self.is_written = true;
         // SAFETY: the range lies inside the table, of the right kind; every bit pattern is a slot.
         unsafe { std::slice::from_raw_parts_mut(start, len as usize) }.fill(value);
         Ok(())
@@ -142,6 +240,7 @@ impl TableStorage {
     pub fn copy_within(&mut self, dst: u64, src: u64, len: u64) -> TrapResult<()> {
         let source = self.range(src, len)?;
         let target = self.range(dst, len)?;
+        self.is_written = true;
         // SAFETY: both ranges lie inside the table, and `copy` allows overlap.
         unsafe { std::ptr::copy(source, target, len as usize * self.kind.element_bytes()) };
         Ok(())
@@ -160,6 +259,7 @@ impl TableStorage {
         }
         let from = source.range(src, len)?;
         let target = self.range(dst, len)?;
+        self.is_written = true;
         // SAFETY: both ranges lie inside their tables, whose elements have one size; the tables
         // are two, since one is borrowed mutably.
         unsafe {
@@ -184,6 +284,7 @@ impl TableStorage {
             unsafe { std::ptr::copy_nonoverlapping(self.base(), room.base.as_ptr(), bytes) };
             self.room = room;
         }
+        self.is_written = true;
         self.len = new;
         Ok(old)
     }
@@ -315,6 +416,48 @@ mod tests {
         assert!(TableStorage::new(TableKind::Func, u64::MAX, None).is_err());
         assert!(TableStorage::new(TableKind::Ref, 1 << 60, None).is_err());
         assert!(TableStorage::new(TableKind::Ref, 2, Some(1)).is_err());
+    }
+
+    #[test]
+    fn a_table_is_again_what_it_was() {
+        let mut table = TableStorage::new(TableKind::Func, 4, None).unwrap();
+        table.set_slot(1, slot(5)).unwrap();
+        let initial = table.initial();
+        let types =
+            |table: &TableStorage| (0..table.len()).map(|i| type_at(table, i)).collect::<Vec<_>>();
+        let writes: [fn(&mut TableStorage); 6] = [
+            |_| {},
+            |table| table.set_slot(0, slot(7)).unwrap(),
+            |table| table.fill_slots(0, 4, slot(7)).unwrap(),
+            |table| table.copy_within(2, 1, 1).unwrap(),
+            |table| assert_eq!(table.grow(1000).unwrap(), 4),
+            |table| {
+                let mut other = TableStorage::new(TableKind::Func, 1, None).unwrap();
+                other.set_slot(0, slot(9)).unwrap();
+                table.copy_from(3, &other, 0, 1).unwrap();
+            },
+        ];
+        for write in writes {
+            write(&mut table);
+            assert!(table.reset(&initial));
+            assert_eq!(types(&table), [0, 5, 0, 0]);
+        }
+        // What a slot has meant all the time stays.
+        table.fill_slot(2, slot(6)).unwrap();
+        assert!(table.reset(&initial));
+        assert_eq!(types(&table), [0, 5, 6, 0]);
+        table.grow(1 << 20).unwrap();
+        assert!(!table.reset(&initial));
+
+        let mut refs = TableStorage::new(TableKind::Ref, 3, Some(9)).unwrap();
+        refs.set_ref(2, 8).unwrap();
+        let initial = refs.initial();
+        refs.grow(6).unwrap();
+        refs.fill_refs(0, 9, 1).unwrap();
+        assert!(refs.reset(&initial));
+        refs.grow(1).unwrap();
+        let found: Vec<_> = (0..4).map(|i| refs.get_ref(i).unwrap()).collect();
+        assert_eq!(found, [0, 0, 8, 0]);
     }
 
     #[test]

@@ -150,14 +150,14 @@ guest!(load, "mov eax, [rsi]", "ret");
 #[test]
 fn a_load_from_a_guard_is_a_trap() {
     let (mut world, guest) = (World::new(), load());
-    let mut memory = LinearMemory::new(&MemoryPlan {
+    let plan = MemoryPlan {
         reservation_bytes: 1 << 32,
         guard_bytes: 1 << 16,
         min_bytes: 65536,
         max_bytes: 1 << 32,
         may_move: false,
-    })
-    .unwrap();
+    };
+    let mut memory = LinearMemory::new(&plan, None).unwrap();
     memory.write(65532, &[1, 2, 3, 4]).unwrap();
     let base = memory.base() as u64;
     let mut regs = world.regs(&[base + 65532]);

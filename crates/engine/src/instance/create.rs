@@ -9,6 +9,7 @@ use crate::const_eval::eval;
 use crate::error::{Error, ErrorKind, Result};
 use crate::func::host::HostFunc;
 use crate::global::Extern;
+use crate::images::MemoryImages;
 use crate::memory::MemoryEntry;
 use crate::module::Module;
 use crate::raw::{self, ContextBox};
@@ -34,12 +35,13 @@ pub(crate) enum Import {
     StringConstant(Arc<str>),
 }
 
-/// Makes an instance and runs everything but its start function, whose index it answers.
+/// Makes an instance and runs everything but its start function.
 pub(crate) fn create(
     store: &mut StoreInner,
     module: &Module,
     imports: &[Import],
-) -> Result<(InstanceId, Option<FuncIndex>)> {
+    images: Option<&MemoryImages>,
+) -> Result<InstanceId> {
     if store.instances.len() >= store.limits.instances {
         let message = format!("the store's limit of {} instances", store.limits.instances);
         return Err(Error::new(ErrorKind::Limit, message));
@@ -48,7 +50,7 @@ pub(crate) fn create(
     let tags = store.tags.len();
     let host = &store.host;
     let before = (store.tables.len(), store.memories.len(), host.keep.len(), host.globals.len());
-    let id = match allocate(store, module, imports) {
+    let id = match allocate(store, module, imports, images) {
         Ok(id) => id,
         Err(error) => {
             // Nobody knows what was made so far, and its definitions lie in a context that is gone.
@@ -64,11 +66,16 @@ pub(crate) fn create(
     elem_values(store, id)?;
     tables(store, id)?;
     elems(store, id)?;
-    datas(store, id)?;
-    Ok((id, module.inner.info.start))
+    datas(store, id, images.map_or(0, |images| images.segments))?;
+    Ok(id)
 }
 
-fn allocate(store: &mut StoreInner, module: &Module, imports: &[Import]) -> Result<InstanceId> {
+fn allocate(
+    store: &mut StoreInner,
+    module: &Module,
+    imports: &[Import],
+    images: Option<&MemoryImages>,
+) -> Result<InstanceId> {
     let inner = &module.inner;
     if inner.uses_heap {
         store.ensure_heap()?;
@@ -93,7 +100,7 @@ fn allocate(store: &mut StoreInner, module: &Module, imports: &[Import]) -> Resu
         fill_import(store, &mut state, &mut filled, import)?;
     }
     allocate_tables(store, &mut state, &mut filled, id)?;
-    allocate_memories(store, &mut state, &mut filled)?;
+    allocate_memories(store, &mut state, &mut filled, images)?;
     for i in 0..inner.info.tags.len() - inner.info.num_imported_tags {
         let at = inner.layout.tag(DefinedTagIndex::new(i));
         let id = store.new_tag(state.context.at::<VMTag>(at) as usize)?;
@@ -230,6 +237,7 @@ fn allocate_memories(
     store: &mut StoreInner,
     state: &mut InstanceState,
     filled: &mut Filled,
+    images: Option<&MemoryImages>,
 ) -> Result<()> {
     let module = state.module.clone();
     for (i, ty) in module.info.memories.iter().enumerate().skip(filled.memories.len()) {
@@ -239,7 +247,8 @@ fn allocate_memories(
         let index = MemoryIndex::new(i);
         let defined = module.info.defined_memory(index).expect("imports were filled before");
         let definition = state.context.at(module.layout.memory(defined));
-        let entry = MemoryEntry::new(store, *ty, definition)?;
+        let image = images.and_then(|images| images.of(defined));
+        let entry = MemoryEntry::new(store, *ty, definition, image)?;
         state.context.put(module.layout.memory_pointer(index), entry.definition);
         filled.memories.push(store.add_memory(entry).index);
     }
@@ -314,13 +323,16 @@ fn elems(store: &mut StoreInner, id: InstanceId) -> Result<()> {
     Ok(())
 }
 
-fn datas(store: &mut StoreInner, id: InstanceId) -> Result<()> {
+/// Writes the active segments, but for the first `in_images`, which are there already.
+fn datas(store: &mut StoreInner, id: InstanceId, in_images: usize) -> Result<()> {
     let module = store.instance(id).module.clone();
     for (i, data) in module.info.datas.iter().enumerate() {
         let DataMode::Active { memory, offset } = &data.mode else { continue };
         let index = DataIndex::new(i);
-        let start = eval(store, id, offset)? as u64;
-        memory_init(store, id, *memory, index, start, 0, data.range.len() as u64)?;
+        if i >= in_images {
+            let start = eval(store, id, offset)? as u64;
+            memory_init(store, id, *memory, index, start, 0, data.range.len() as u64)?;
+        }
         store.instance_mut(id).drop_data(index);
     }
     Ok(())

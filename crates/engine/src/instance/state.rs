@@ -22,8 +22,22 @@ pub(crate) struct InstanceState {
     pub(crate) imported_funcs: Box<[FuncRefPtr]>,
     /// The elements of segments whose expressions make objects, by segment: each is evaluated once.
     pub(crate) elem_values: Box<[Option<Box<[u64]>>]>,
-    dropped_datas: Vec<bool>,
-    dropped_elems: Vec<bool>,
+    pub(crate) dropped: Dropped,
+}
+
+/// Which segments have been dropped.
+#[derive(Clone)]
+pub(crate) struct Dropped {
+    datas: Box<[bool]>,
+    elems: Box<[bool]>,
+}
+
+impl Dropped {
+    /// Makes it what another of the same module is.
+    pub(crate) fn copy_from(&mut self, other: &Dropped) {
+        self.datas.copy_from_slice(&other.datas);
+        self.elems.copy_from_slice(&other.elems);
+    }
 }
 
 /// The address of a function reference in this store.
@@ -38,8 +52,10 @@ impl InstanceState {
             tables: Box::new([]),
             imported_funcs: Box::new([]),
             elem_values: vec![None; info.elems.len()].into(),
-            dropped_datas: vec![false; info.datas.len()],
-            dropped_elems: vec![false; info.elems.len()],
+            dropped: Dropped {
+                datas: vec![false; info.datas.len()].into(),
+                elems: vec![false; info.elems.len()].into(),
+            },
             context,
             module,
         }
@@ -78,7 +94,7 @@ impl InstanceState {
 
     /// The bytes of a data segment; none once it has been dropped.
     pub(crate) fn data(&self, index: DataIndex) -> &[u8] {
-        if self.dropped_datas[index.index()] {
+        if self.dropped.datas[index.index()] {
             return &[];
         }
         let range = self.module.info.datas[index.index()].range.clone();
@@ -86,15 +102,15 @@ impl InstanceState {
     }
 
     pub(crate) fn drop_data(&mut self, index: DataIndex) {
-        self.dropped_datas[index.index()] = true;
+        self.dropped.datas[index.index()] = true;
     }
 
     pub(crate) fn is_elem_dropped(&self, index: ElemIndex) -> bool {
-        self.dropped_elems[index.index()]
+        self.dropped.elems[index.index()]
     }
 
     pub(crate) fn drop_elem(&mut self, index: ElemIndex) {
-        self.dropped_elems[index.index()] = true;
+        self.dropped.elems[index.index()] = true;
         self.elem_values[index.index()] = None;
     }
 

@@ -1,0 +1,135 @@
+//! `InstancePre`: a module with its imports resolved.
+//!
+//! Whatever is the same for all instances is done once, here. What an instance leaves behind when its
+//! store is dropped is made ready for the next one and kept (`warm`), for each shard of threads
+//! apart.
+
+use super::Instance;
+use super::create::{self, Import};
+use super::warm::Home;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::linker::{check_extern, other_engine};
+use crate::module::Module;
+use crate::shards::Shards;
+use crate::store::{AsContextMut, StoreInner};
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+
+/// A module with its imports resolved: instantiating it does no look-ups.
+///
+/// ```
+/// use selkie_engine::{Engine, Linker, Module, Store};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module
+///     (import "host" "id" (func $id (result i32)))
+///     (func (export "run") (result i32) (i32.mul (call $id) (i32.const 2))))"#)?;
+/// let mut linker = Linker::new(&engine);
+/// linker.func_wrap("host", "id", |caller: selkie_engine::Caller<'_, i32>| *caller.data())?;
+/// let pre = linker.instantiate_pre(&module)?; // once
+/// for request in 0..3 {
+///     let mut store = Store::new(&engine, request);
+///     let instance = pre.instantiate(&mut store)?; // for each request
+///     let run = instance.get_typed_func::<(), i32>(&mut store, "run")?;
+///     assert_eq!(run.call(&mut store, ())?, request * 2);
+/// }
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+pub struct InstancePre<T: 'static> {
+    shared: Arc<Shared>,
+    /// As in [`Linker`](crate::Linker).
+    data: PhantomData<fn(T) -> T>,
+}
+
+struct Shared {
+    module: Module,
+    imports: Arc<[Import]>,
+    /// Whether what instances leave behind can be used again.
+    is_reusable: bool,
+    homes: Shards<OnceLock<Arc<Home>>>,
+}
+
+impl<T> Clone for InstancePre<T> {
+    fn clone(&self) -> Self {
+        InstancePre { shared: self.shared.clone(), data: PhantomData }
+    }
+}
+
+impl<T> std::fmt::Debug for InstancePre<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InstancePre").finish_non_exhaustive()
+    }
+}
+
+impl<T> InstancePre<T> {
+    pub(crate) fn new(module: &Module, imports: Arc<[Import]>) -> InstancePre<T> {
+        let is_reusable = Home::suits(module, &imports);
+        let homes = Shards::default();
+        let shared = Shared { module: module.clone(), imports, is_reusable, homes };
+        InstancePre { shared: Arc::new(shared), data: PhantomData }
+    }
+
+    /// The module.
+    pub fn module(&self) -> &Module {
+        &self.shared.module
+    }
+
+    /// Instantiates and runs the start function.
+    ///
+    /// The first instance of a store is made of what an earlier one left behind, if there is
+    /// something: see [`Config::max_idle_instances`](crate::Config::max_idle_instances).
+    ///
+    /// # Errors
+    /// An item of a store does not match or belongs to another store; as [`Instance::new`].
+    pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        let shared = &*self.shared;
+        if !Engine::same(&inner.engine, shared.module.engine()) {
+            return Err(other_engine());
+        }
+        if !shared.is_reusable || !inner.is_fresh() {
+            return self.instantiate_once(context);
+        }
+        let home = shared.homes.mine().get_or_init(|| Home::new(&shared.module));
+        let id = match home.take(inner)? {
+            Some(id) => id,
+            None => {
+                let images = shared.module.inner.memory_images();
+                let id = create::create(inner, &shared.module, &shared.imports, Some(images))?;
+                home.adopt(inner);
+                id
+            }
+        };
+        Instance::start(context, id)
+    }
+
+    /// Instantiates without regard to instances before and after.
+    pub(crate) fn instantiate_once(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+    ) -> Result<Instance> {
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        let module = &self.shared.module;
+        self.check(inner)?;
+        let images = module.inner.memory_images_if_useful();
+        let id = create::create(inner, module, &self.shared.imports, images)?;
+        Instance::start(context, id)
+    }
+
+    /// Checks what can be checked only when the store is known.
+    fn check(&self, store: &StoreInner) -> Result<()> {
+        let module = &self.shared.module;
+        if !Engine::same(&store.engine, module.engine()) {
+            return Err(other_engine());
+        }
+        for (import, item) in module.inner.info.imports.iter().zip(&*self.shared.imports) {
+            // Functions of the linker were checked when it resolved them.
+            if let Import::Extern(item) = item {
+                check_extern(store, module, import, *item)?;
+            }
+        }
+        Ok(())
+    }
+}
