@@ -7,8 +7,9 @@
 //! the sections, each starting at a multiple of 16, code at a multiple of 4096
 //! ```
 //!
-//! Nothing is believed before its hash is checked: damage of any bit is found. The hashes do not
-//! authenticate: whoever can write an artifact decides what runs.
+//! Nothing is believed before its hash is checked: damage of any bit is found. What may never be
+//! needed, the module's own bytes, is checked when it is. The hashes do not authenticate: whoever can
+//! write an artifact decides what runs.
 
 use crate::error::{Error, ErrorKind, Result};
 use selkie_module::ModuleInfo;
@@ -18,7 +19,7 @@ use std::ops::Range;
 
 const MAGIC: &[u8; 8] = b"\0selkie\0";
 /// Changes whenever the meaning of any section changes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 const HEADER_BYTES: usize = 48;
 const ENTRY_BYTES: usize = 56;
 
@@ -34,9 +35,10 @@ enum Section {
     Debug = 6,
     Fingerprint = 7,
     Frames = 8,
+    Front = 9,
 }
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     Section::Fingerprint,
     Section::Meta,
     Section::Sites,
@@ -44,6 +46,7 @@ const SECTIONS: [Section; 8] = [
     Section::Data,
     Section::Names,
     Section::Debug,
+    Section::Front,
     Section::Code,
 ];
 
@@ -54,6 +57,8 @@ pub(crate) struct Meta {
     pub(crate) funcs: Vec<FuncRange>,
     /// Whether its code reaches into the collected heap or asks for types.
     pub(crate) uses_heap: bool,
+    /// Whether it does without guard pages though the settings allow them.
+    pub(crate) is_checked: bool,
     /// DWARF sections: name and extent in the debug section.
     pub(crate) debug: Vec<(String, Range<u32>)>,
 }
@@ -66,8 +71,35 @@ pub(crate) struct Artifact {
     pub(crate) sites: Bytes,
     pub(crate) frames: Bytes,
     pub(crate) data: Bytes,
+    pub(crate) front: Front,
     pub(crate) names: Bytes,
     pub(crate) debug: Bytes,
+}
+
+/// The module's bytes before its data, for compiling it once more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Front {
+    bytes: Bytes,
+    /// The hash that they must have.
+    hash: [u8; 32],
+}
+
+impl Front {
+    pub(crate) fn new(bytes: Vec<u8>) -> Front {
+        Front { hash: hash(&bytes), bytes: bytes.into() }
+    }
+
+    /// The bytes, undamaged.
+    ///
+    /// # Errors
+    /// They have changed.
+    pub(crate) fn checked(&self) -> Result<&[u8]> {
+        if hash(&self.bytes) == self.hash {
+            Ok(&self.bytes)
+        } else {
+            Err(damaged("its contents have changed"))
+        }
+    }
 }
 
 /// Bytes of their own, or a part of a larger whole.
@@ -116,6 +148,7 @@ impl Artifact {
             Section::Data => &self.data,
             Section::Names => &self.names,
             Section::Debug => &self.debug,
+            Section::Front => &self.front.bytes,
         }
     }
 
@@ -140,7 +173,11 @@ impl Artifact {
             out.extend_from_slice(&0u32.to_le_bytes());
             out.extend_from_slice(&(at as u64).to_le_bytes());
             out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-            out.extend_from_slice(blake3::hash(bytes).as_bytes());
+            out.extend_from_slice(&match section {
+                // Damage that nobody has found so far must not become what is right.
+                Section::Front => self.front.hash,
+                _ => hash(bytes),
+            });
             at += bytes.len();
         }
         let head = blake3::hash(&out);
@@ -183,7 +220,8 @@ impl Artifact {
             }
             end = range.end;
             let content = &bytes[range.clone()];
-            if hash(content)[..] != entry[24..56] {
+            let expected = entry[24..56].try_into().expect("32 bytes");
+            if section != Section::Front && hash(content) != expected {
                 return Err(damaged("its contents have changed"));
             }
             let part = Bytes { whole: Some(whole.clone()), range: range.clone() };
@@ -197,6 +235,7 @@ impl Artifact {
                 Section::Data => artifact.data = part,
                 Section::Names => artifact.names = part,
                 Section::Debug => artifact.debug = part,
+                Section::Front => artifact.front = Front { bytes: part, hash: expected },
             }
         }
         if end != bytes.len() {

@@ -5,7 +5,29 @@ use crate::artifact::Bytes;
 use selkie_module::frames::{FrameTables, Landing};
 use selkie_module::sites::{self, FuncRange, SiteKind};
 use selkie_module::{DefinedFuncIndex, EntityIndex, FuncIndex, ModuleInfo, TrapCode};
+use selkie_vm::CodeMemory;
 use std::sync::{Arc, OnceLock};
+
+/// Machine code of a module, with what is known about it.
+pub(crate) struct Code {
+    pub(crate) memory: CodeMemory,
+    pub(crate) tables: Arc<ModuleCode>,
+}
+
+impl Code {
+    /// Lets code run and be asked about.
+    pub(crate) fn publish(mut memory: CodeMemory, tables: ModuleCode) -> Code {
+        let tables = Arc::new(tables);
+        memory.publish(tables.clone());
+        Code { memory, tables }
+    }
+
+    /// Address of a defined function.
+    pub(crate) fn of(&self, func: DefinedFuncIndex) -> *const u8 {
+        let start = self.tables.funcs[func.index()].start as usize;
+        self.memory.base().wrapping_add(start)
+    }
+}
 
 /// The tables of a module's code. Registered with the floor below, which asks it about faults.
 pub(crate) struct ModuleCode {

@@ -2,7 +2,7 @@
 
 pub(crate) mod enter;
 pub(crate) mod host;
-mod typed;
+pub(crate) mod typed;
 mod wasm_ty;
 
 pub use host::{Caller, IntoFunc, WasmRet};
@@ -137,10 +137,10 @@ impl Func {
         let context = store.as_context();
         let ty = context.inner().type_of_func(*self)?;
         let engine = &context.inner().engine;
-        let (params, results) = (P::types(), R::types());
-        let fit = params_fit(engine, &params, &ty.raw().params);
+        let (params, results) = (P::TYPES, R::TYPES);
+        let fit = params_fit(engine, params, &ty.raw().params);
         if let Some(check) = fit
-            && results_fit(engine, &ty.raw().results, &results)
+            && results_fit(engine, &ty.raw().results, results)
         {
             return Ok(TypedFunc::new(*self, check));
         }
@@ -151,6 +151,13 @@ impl Func {
         let message = format!("the function has type {ty}, not {wanted}");
         Err(Error::new(ErrorKind::Link, message))
     }
+}
+
+/// Whether Rust types are a function's, which are numbers and vectors: these are the same in every
+/// module, and nobody has to be asked what they are.
+pub(crate) fn is_plain_fit<P: WasmParams, R: WasmResults>(ty: &RawFuncType) -> bool {
+    let is_plain = |types: &[RawValType]| !types.iter().any(|ty| matches!(ty, RawValType::Ref(_)));
+    *ty.params == *P::TYPES && *ty.results == *R::TYPES && is_plain(P::TYPES) && is_plain(R::TYPES)
 }
 
 /// Whether parameters of Rust types can be passed, and if so, whether each call has to look at them.

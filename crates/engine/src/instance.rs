@@ -7,7 +7,8 @@ pub(crate) mod warm;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::func::enter::{Owner, call_start};
-use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
+use crate::func::typed::Check;
+use crate::func::{Func, TypedFunc, WasmParams, WasmResults, is_plain_fit};
 use crate::global::{Extern, Global, Tag};
 use crate::linker::check_imports;
 use crate::memory::Memory;
@@ -112,10 +113,21 @@ impl Instance {
         mut store: impl AsContextMut,
         name: &str,
     ) -> Result<TypedFunc<P, R>> {
-        store.as_context_mut().inner().check(self.store)?;
-        let func = self.get_func(&mut store, name).ok_or_else(|| {
-            Error::new(ErrorKind::Link, format!("no function is exported as `{name}`"))
-        })?;
+        let mut context = store.as_context_mut();
+        let inner = context.inner();
+        inner.check(self.store)?;
+        let instance = inner.instance(self.id);
+        let Some(EntityIndex::Func(index)) = instance.module.exports.get(name).copied() else {
+            let message = format!("no function is exported as `{name}`");
+            return Err(Error::new(ErrorKind::Link, message));
+        };
+        let ty = instance.module.info.func_type(index);
+        let is_plain_fit = is_plain_fit::<P, R>(ty);
+        let address = inner.func_ref_of(self.id, index) as usize;
+        let func = Func::from_raw(self.store, address).expect("references are not null");
+        if is_plain_fit {
+            return Ok(TypedFunc::new(func, Check::Done));
+        }
         func.typed(&store).map_err(|e| e.context(format!("`{name}`")))
     }
 

@@ -7,12 +7,17 @@ use crate::raw;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreInner};
 use selkie_compile::MemoryPlan as CompilePlan;
 use selkie_module::{Limits, MemoryType, TrapCode};
-use selkie_vm::{LinearMemory, MemoryImage, MemoryPlan, SharedMemory as SharedBody, VMMemory};
+use selkie_vm::{
+    LinearMemory, MemoryImage, MemoryPlan, ResourceError, SharedMemory as SharedBody, VMMemory,
+};
 use std::sync::Arc;
 
 /// A memory of a store.
 pub(crate) struct MemoryEntry {
     pub(crate) ty: MemoryType,
+    /// Whether code for memories of this type without guard pages must be used although the settings
+    /// ask for them.
+    pub(crate) lacks_guard: bool,
     pub(crate) body: MemoryBody,
     /// What machine code reads; in a context, or in `_own_definition`.
     pub(crate) definition: *mut VMMemory,
@@ -24,6 +29,33 @@ pub(crate) enum MemoryBody {
     Shared(SharedBody),
 }
 
+impl MemoryBody {
+    /// A new memory; with a guard if its type has one and there is room, and whether there was none.
+    fn new(
+        engine: &Engine,
+        limit_bytes: u64,
+        ty: &MemoryType,
+        image: Option<Arc<MemoryImage>>,
+    ) -> Result<(MemoryBody, bool)> {
+        let make = |plan: &MemoryPlan, image| {
+            Ok::<_, ResourceError>(if ty.shared {
+                MemoryBody::Shared(SharedBody::new(plan)?)
+            } else {
+                MemoryBody::Own(LinearMemory::new(plan, image)?)
+            })
+        };
+        let has_guard = CompilePlan::reserves_index_space(ty, &engine.config().tuning);
+        let plan = allocation_plan(engine, limit_bytes, ty, has_guard)?;
+        match make(&plan, image.clone()) {
+            Err(_) if has_guard => {
+                let plan = allocation_plan(engine, limit_bytes, ty, false)?;
+                Ok((make(&plan, image)?, true))
+            }
+            made => Ok((made?, false)),
+        }
+    }
+}
+
 impl MemoryEntry {
     /// A new memory; `definition` is where its instance's context holds it, null for a memory of
     /// the host's. An image is for memories that are not shared.
@@ -33,22 +65,20 @@ impl MemoryEntry {
         definition: *mut VMMemory,
         image: Option<Arc<MemoryImage>>,
     ) -> Result<MemoryEntry> {
-        let plan = allocation_plan(&store.engine, store.limits.memory_bytes, &ty)?;
-        if ty.shared {
-            let shared = SharedBody::new(&plan)?;
-            let definition = shared.definition();
-            let body = MemoryBody::Shared(shared);
-            return Ok(MemoryEntry { ty, body, definition, _own_definition: None });
-        }
-        let memory = LinearMemory::new(&plan, image)?;
+        let limit_bytes = store.limits.memory_bytes;
+        let (body, lacks_guard) = MemoryBody::new(&store.engine, limit_bytes, &ty, image)?;
         let mut _own_definition = None;
-        let definition = if definition.is_null() {
-            &raw mut **_own_definition.insert(Box::new(memory.definition()))
-        } else {
-            raw::write_memory(definition, memory.definition());
-            definition
+        let definition = match &body {
+            MemoryBody::Shared(shared) => shared.definition(),
+            MemoryBody::Own(memory) if definition.is_null() => {
+                &raw mut **_own_definition.insert(Box::new(memory.definition()))
+            }
+            MemoryBody::Own(memory) => {
+                raw::write_memory(definition, memory.definition());
+                definition
+            }
         };
-        Ok(MemoryEntry { ty, body: MemoryBody::Own(memory), definition, _own_definition })
+        Ok(MemoryEntry { ty, lacks_guard, body, definition, _own_definition })
     }
 
     /// Whether a store with this limit can have it, as it was at first; then it obeys the limit.
@@ -117,15 +147,19 @@ impl MemoryEntry {
     }
 }
 
-/// How a memory of this type is allocated: by the same rule that the compiler planned with.
-fn allocation_plan(engine: &Engine, limit_bytes: u64, ty: &MemoryType) -> Result<MemoryPlan> {
+/// How a memory of this type is allocated, with a guard or without.
+fn allocation_plan(
+    engine: &Engine,
+    limit_bytes: u64,
+    ty: &MemoryType,
+    has_guard: bool,
+) -> Result<MemoryPlan> {
     let tuning = &engine.config().tuning;
     let min_bytes = ty.min_bytes();
     let too_large = || LimitExceeded::Memory { bytes: min_bytes.unwrap_or(u64::MAX), limit_bytes };
     let min_bytes = min_bytes.filter(|b| *b <= limit_bytes).ok_or_else(too_large)?;
     let max_bytes = ty.max_bytes().min(limit_bytes).max(min_bytes);
-    let reserved = CompilePlan::reserves_index_space(ty, tuning);
-    Ok(if reserved {
+    Ok(if has_guard {
         MemoryPlan {
             reservation_bytes: tuning.memory_reservation_bytes as usize,
             guard_bytes: tuning.memory_guard_bytes as usize,
@@ -134,8 +168,10 @@ fn allocation_plan(engine: &Engine, limit_bytes: u64, ty: &MemoryType) -> Result
             may_move: false,
         }
     } else {
-        // Every access is checked: no guard is needed, and a little room spares moves.
-        let room = (min_bytes / 2).max(1 << 20);
+        // Every access is checked: no guard is needed. A little room spares moves; small memories,
+        // of which there may be very many, have what their slot has.
+        let is_small = min_bytes <= LinearMemory::MAX_DENSE_BYTES as u64;
+        let room = if is_small { 0 } else { min_bytes / 2 };
         let has_fixed_length = ty.limits.max == Some(ty.limits.min);
         let reservation = if has_fixed_length {
             min_bytes
@@ -335,6 +371,7 @@ pub struct SharedMemory {
     /// Whose rules it was allocated by: code of another engine may rely on a guard it lacks.
     engine: Engine,
     ty: MemoryType,
+    lacks_guard: bool,
     body: SharedBody,
 }
 
@@ -348,8 +385,11 @@ impl SharedMemory {
         if !ty.shared {
             return Err(Error::new(ErrorKind::Invalid, "the type is not a shared one"));
         }
-        let body = SharedBody::new(&allocation_plan(engine, u64::MAX, &ty)?)?;
-        Ok(SharedMemory { engine: engine.clone(), ty, body })
+        let (body, lacks_guard) = MemoryBody::new(engine, u64::MAX, &ty, None)?;
+        let MemoryBody::Shared(body) = body else {
+            return Err(Error::new(ErrorKind::Bug, "a shared memory is not shared"));
+        };
+        Ok(SharedMemory { engine: engine.clone(), ty, lacks_guard, body })
     }
 
     /// The memory as an item of a store.
@@ -369,6 +409,7 @@ impl SharedMemory {
         }
         Ok(inner.add_memory(MemoryEntry {
             ty: self.ty,
+            lacks_guard: self.lacks_guard,
             body: MemoryBody::Shared(self.body.clone()),
             definition: self.body.definition(),
             _own_definition: None,
@@ -408,7 +449,8 @@ impl Memory {
         let entry = self.entry(context);
         match &entry.body {
             MemoryBody::Shared(body) => {
-                Some(SharedMemory { engine, ty: entry.ty, body: body.clone() })
+                let (ty, lacks_guard) = (entry.ty, entry.lacks_guard);
+                Some(SharedMemory { engine, ty, lacks_guard, body: body.clone() })
             }
             MemoryBody::Own(_) => None,
         }

@@ -1,7 +1,7 @@
 //! `Module`: compiled code with all that is known about it. Cheap to clone, shared by threads.
 
-use crate::artifact::{Artifact, Bytes, Meta, is_artifact};
-use crate::code::ModuleCode;
+use crate::artifact::{Artifact, Bytes, Front, Meta, is_artifact};
+use crate::code::{Code, ModuleCode};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::images::{MemoryImages, TableImage, table_images};
@@ -36,8 +36,12 @@ pub(crate) struct ModuleInner {
     pub(crate) engine: Engine,
     pub(crate) info: Arc<ModuleInfo>,
     pub(crate) layout: ContextLayout,
-    pub(crate) code: CodeMemory,
-    pub(crate) tables: Arc<ModuleCode>,
+    pub(crate) code: Code,
+    /// Whether that does without guard pages.
+    pub(crate) code_is_checked: bool,
+    /// Code that does, if the other does not: made when an instance needs it.
+    checked: OnceLock<Result<Code, String>>,
+    front: Front,
     pub(crate) data: Bytes,
     /// Canonical ids by type index: machine code reads them.
     pub(crate) type_ids: Box<[TypeId]>,
@@ -135,19 +139,22 @@ impl Module {
     /// None are known; the result leaves room for a full memory.
     pub fn serialize(&self) -> Result<Vec<u8>> {
         let inner = &self.inner;
+        let tables = &inner.code.tables;
         let artifact = Artifact {
             meta: Meta {
                 info: (*inner.info).clone(),
-                funcs: inner.tables.funcs.clone(),
+                funcs: tables.funcs.clone(),
                 uses_heap: inner.uses_heap,
-                debug: inner.tables.debug.clone(),
+                is_checked: inner.code_is_checked,
+                debug: tables.debug.clone(),
             },
-            code: inner.code.bytes().to_vec().into(),
+            code: inner.code.memory.bytes().to_vec().into(),
             sites: inner.sites.clone(),
-            frames: inner.tables.frames.clone(),
+            frames: tables.frames.clone(),
             data: inner.data.clone(),
+            front: inner.front.clone(),
             names: inner.names.clone(),
-            debug: inner.tables.debug_bytes.clone(),
+            debug: tables.debug_bytes.clone(),
         };
         artifact.serialize(&inner.engine.fingerprint())
     }
@@ -160,11 +167,11 @@ impl Module {
     pub(crate) fn from_artifact(
         engine: &Engine,
         artifact: Artifact,
-        mut code: CodeMemory,
+        code: CodeMemory,
     ) -> Result<Module> {
         let info = Arc::new(artifact.meta.info);
         let type_ids = engine.register_types(&info)?;
-        let tables = Arc::new(ModuleCode {
+        let tables = ModuleCode {
             info: info.clone(),
             funcs: artifact.meta.funcs,
             sites: artifact.sites.clone(),
@@ -175,13 +182,13 @@ impl Module {
             name_map: OnceLock::new(),
             #[cfg(feature = "dwarf")]
             dwarf: OnceLock::new(),
-        });
+        };
         // Costs more than it brings where nothing is being developed.
         if cfg!(debug_assertions) {
             let checked = frames::check::check(&tables.frames, &tables.funcs, &tables.sites);
             checked.map_err(|fault| Error::new(ErrorKind::Bug, fault.to_string()))?;
         }
-        code.publish(tables.clone());
+        let code = Code::publish(code, tables);
         let exports: HashMap<_, _> =
             info.exports.iter().map(|e| (e.name.clone(), e.index)).collect();
         let memory_export = match exports.get("memory") {
@@ -194,7 +201,9 @@ impl Module {
             engine: engine.clone(),
             layout,
             code,
-            tables,
+            code_is_checked: artifact.meta.is_checked || !engine.config().tuning.guard_pages,
+            checked: OnceLock::new(),
+            front: artifact.front,
             data: artifact.data,
             type_ids,
             exports,
@@ -242,12 +251,12 @@ impl Module {
 
     /// Bytes of machine code.
     pub fn code_bytes(&self) -> usize {
-        self.inner.code.len()
+        self.inner.code.memory.len()
     }
 
     /// Number of functions the module defines.
     pub fn function_count(&self) -> usize {
-        self.inner.tables.funcs.len()
+        self.inner.code.tables.funcs.len()
     }
 }
 
@@ -256,10 +265,41 @@ impl ModuleInner {
         ExternType::from_entity(&self.engine, canonical(&ty, &self.type_ids))
     }
 
-    /// Address of a defined function's code.
-    pub(crate) fn code_of(&self, func: selkie_module::DefinedFuncIndex) -> *const u8 {
-        let start = self.tables.funcs[func.index()].start as usize;
-        self.code.base().wrapping_add(start)
+    /// Code for memories with guard pages, or for any.
+    ///
+    /// # Errors
+    /// The module cannot be compiled once more.
+    pub(crate) fn code(&self, is_checked: bool) -> Result<&Code> {
+        if !is_checked || self.code_is_checked {
+            return Ok(&self.code);
+        }
+        let code = self.checked.get_or_init(|| self.compile_checked().map_err(|e| e.to_string()));
+        code.as_ref().map_err(|why| {
+            let message = format!("cannot compile the module without guard pages: {why}");
+            Error::new(ErrorKind::Limit, message)
+        })
+    }
+
+    fn compile_checked(&self) -> Result<Code> {
+        let bytes = [self.front.checked()?, &self.data].concat();
+        let artifact = compile(&self.engine, &bytes, Guards::Never, None)?;
+        let memory = CodeMemory::from_bytes(&artifact.code)?;
+        let tables = &self.code.tables;
+        Ok(Code::publish(
+            memory,
+            ModuleCode {
+                info: self.info.clone(),
+                funcs: artifact.meta.funcs,
+                sites: artifact.sites,
+                frames: artifact.frames,
+                names: tables.names.clone(),
+                debug: tables.debug.clone(),
+                debug_bytes: tables.debug_bytes.clone(),
+                name_map: OnceLock::new(),
+                #[cfg(feature = "dwarf")]
+                dwarf: OnceLock::new(),
+            },
+        ))
     }
 }
 
@@ -277,6 +317,15 @@ pub(crate) fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
     Ok(Cow::Borrowed(bytes))
 }
 
+/// Whether code may rely on guard pages behind memories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guards {
+    /// As the settings say.
+    Allowed,
+    Never,
+}
+
+/// Compiles a module for memories with guard pages, where these are wanted and can be had at all.
 pub(crate) fn compile_artifact(
     engine: &Engine,
     bytes: &[u8],
@@ -286,10 +335,23 @@ pub(crate) fn compile_artifact(
         let message = "this is an artifact, not a module: load it with Module::deserialize";
         return Err(Error::new(ErrorKind::Invalid, message));
     }
+    let has_room = selkie_vm::max_guarded_memories() > 0;
+    compile(engine, bytes, if has_room { Guards::Allowed } else { Guards::Never }, progress)
+}
+
+fn compile(
+    engine: &Engine,
+    bytes: &[u8],
+    guards: Guards,
+    progress: Option<&(dyn Fn(usize, usize) + Sync)>,
+) -> Result<Artifact> {
     let config = engine.config();
     let module = decode::decode(bytes, config.features)?;
+    let mut tuning = config.tuning.clone();
+    let is_checked = tuning.guard_pages && guards == Guards::Never;
+    tuning.guard_pages &= guards == Guards::Allowed;
     let linked = {
-        let unit = CompileUnit::new(&module, bytes, config.features, config.tuning.clone());
+        let unit = CompileUnit::new(&module, bytes, config.features, tuning);
         let funcs = compile_all(engine.compiler()?, &unit, config.threads(), progress)?;
         link(funcs)?
     };
@@ -311,7 +373,8 @@ pub(crate) fn compile_artifact(
         data: module.data.to_vec().into(),
         names: module.names.to_vec().into(),
         debug: debug_bytes.into(),
-        meta: Meta { info: module.info, funcs: linked.funcs, uses_heap, debug },
+        front: Front::new(module.front.to_vec()),
+        meta: Meta { info: module.info, funcs: linked.funcs, uses_heap, is_checked, debug },
     })
 }
 

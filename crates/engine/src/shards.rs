@@ -38,6 +38,7 @@ impl<T> Shards<T> {
         &self.parts[thread_number() & (self.parts.len() - 1)].0
     }
 
+    /// Everybody's.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.parts.iter().map(|part| &part.0)
     }

@@ -44,8 +44,8 @@ impl TableEntry {
             return Err(LimitExceeded::Table { elements, limit_elements }.into());
         }
         let kind = if is_func { TableKind::Func } else { TableKind::Ref };
-        let max = max_elements(&ty, store.limits.table_elements);
-        let storage = TableStorage::new(kind, ty.limits.min, Some(max))?;
+        let mut storage = TableStorage::new(kind, ty.limits.min, ty.limits.max)?;
+        storage.set_max(max_elements(&ty, store.limits.table_elements));
         let mut _own_definition = None;
         let definition = if definition.is_null() {
             &raw mut **_own_definition.insert(Box::new(storage.definition()))

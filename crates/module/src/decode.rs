@@ -37,6 +37,9 @@ pub struct ParsedModule<'a> {
     pub functions: Vec<FunctionSource<'a>>,
     /// The content of the data section; segments are ranges in it.
     pub data: &'a [u8],
+    /// Everything before that, or up to the last section that is not a custom one: together with
+    /// `data` it is a module of its own, with all that code is made of, at the same offsets.
+    pub front: &'a [u8],
     /// The content of the name section; empty where there is none.
     pub names: &'a [u8],
     /// The custom sections that carry DWARF, by name.
@@ -110,6 +113,16 @@ pub fn decode(bytes: &[u8], features: Features) -> Result<ParsedModule<'_>, Deco
     Decoder::new(features).run(bytes).map_err(|e| DecodeError::explain(&e, bytes, features))
 }
 
+/// Where `front` ends at the earliest, now that this has been seen.
+fn end_of_front(payload: &Payload<'_>) -> Option<u64> {
+    match payload {
+        Payload::Version { range, .. } => Some(range.end),
+        Payload::DataSection(section) => Some(section.range().start),
+        Payload::CustomSection(_) => None,
+        other => other.as_section().map(|(_, range)| range.end),
+    }
+}
+
 struct Decoder<'a> {
     validator: Validator,
     module: ParsedModule<'a>,
@@ -124,6 +137,7 @@ impl<'a> Decoder<'a> {
                 info: ModuleInfo::default(),
                 functions: Vec::new(),
                 data: &[],
+                front: &[],
                 names: &[],
                 debug_sections: Vec::new(),
                 custom_sections: Vec::new(),
@@ -138,6 +152,9 @@ impl<'a> Decoder<'a> {
         parser.set_features(*self.validator.features());
         for payload in parser.parse_all(bytes) {
             let payload = payload?;
+            if let Some(end) = end_of_front(&payload) {
+                self.module.front = bytes.get(..end as usize).unwrap_or_default();
+            }
             match self.validator.payload(&payload)? {
                 ValidPayload::Func(to_validate, body) => {
                     let index = DefinedFuncIndex::new(self.module.functions.len());

@@ -154,7 +154,7 @@ impl StoreRuntime {
             suspended: std::ptr::null(),
             payload: None,
             exception: 0,
-            landings: Landings::NONE,
+            landings: Landings::default(),
             continuations: Continuations::new(),
             start_regs: CallRegs::ZERO,
         })

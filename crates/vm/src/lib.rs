@@ -13,6 +13,7 @@ compile_error!("selkie-vm supports 64-bit Linux only");
 
 mod arch;
 mod backtrace;
+mod budget;
 mod call;
 mod code;
 mod context;
@@ -33,6 +34,7 @@ mod throw;
 
 pub use arch::{builtin_stubs, host_call_direct_stub, host_call_stub, host_call_stub_int};
 pub use backtrace::{Frame, capture};
+pub use budget::max_guarded_memories;
 pub use call::{RegSet, StoreRuntime, Unwind, call, raise_payload, raise_trap};
 pub use code::{CodeMemory, CodeObject, lookup};
 pub use context::{

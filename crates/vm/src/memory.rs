@@ -8,12 +8,16 @@
 //! Memory is zero where no image was put. A memory whose instance is gone can be made what it was at
 //! first (`reset`), for the next one. Concurrent growth is `shared.rs`.
 
+mod dense;
 mod image;
 mod reset;
+mod restore;
+mod room;
 mod windows;
 mod written;
 
 pub use image::MemoryImage;
+use room::Room;
 use windows::Watch;
 pub(crate) use windows::open_for_write;
 
@@ -22,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::context::VMMemory;
-use crate::mmap::{Mapping, page_bytes, round_to_pages};
+use crate::mmap::{page_bytes, round_to_pages};
 use crate::{ResourceError, TrapResult};
 
 use selkie_module::TrapCode;
@@ -45,9 +49,9 @@ pub struct MemoryPlan {
 /// A linear memory of one instance. Dropping it unmaps it.
 #[derive(Debug)]
 pub struct LinearMemory {
-    /// While it is watched. Gone before the mapping is.
+    /// While it is watched. Gone before its room is.
     windows: Option<Watch>,
-    mapping: Mapping,
+    room: Room,
     len: u64,
     accessible_bytes: usize,
     guard_bytes: usize,
@@ -65,6 +69,10 @@ pub struct LinearMemory {
 }
 
 impl LinearMemory {
+    /// Without a guard, memories of up to so many bytes lie side by side: they take a power of two of
+    /// bytes of address space, and no mapping of their own.
+    pub const MAX_DENSE_BYTES: usize = dense::MAX_BYTES;
+
     /// A memory of `min_bytes`, zeroed but for what the image says.
     ///
     /// # Errors
@@ -81,14 +89,14 @@ impl LinearMemory {
         let min_bytes = usize::try_from(plan.min_bytes).map_err(|_| too_large())?;
         let accessible_bytes = round_to_pages(min_bytes).ok_or_else(too_large)?;
         let reservation = accessible_bytes.max(plan.reservation_bytes);
-        let mapping = reserve_with_guard(reservation, plan.guard_bytes)?;
-        mapping.allow_write(0, accessible_bytes)?;
+        let room = Room::new(reservation, plan.guard_bytes)?;
+        room.allow_write(0, accessible_bytes)?;
         if image.as_ref().is_some_and(|image| image.end() > accessible_bytes as u64) {
             return Err(ResourceError::OutOfRange);
         }
         let mut memory = LinearMemory {
             windows: None,
-            mapping,
+            room,
             len: plan.min_bytes,
             accessible_bytes,
             guard_bytes: plan.guard_bytes,
@@ -110,9 +118,10 @@ impl LinearMemory {
     fn fill(&mut self, is_new: bool) -> Result<(), ResourceError> {
         let Some(image) = &self.image else { return Ok(()) };
         for run in image.runs() {
-            match image.file().filter(|_| run.is_mapped()) {
-                Some(file) if is_new => {
-                    self.mapping.map_file_over(run.at, run.bytes, file, run.offset as u64)?;
+            let file = image.file().filter(|_| run.is_mapped());
+            match self.room.mapping().zip(file) {
+                Some((mapping, file)) if is_new => {
+                    mapping.map_file_over(run.at, run.bytes, file, run.offset as u64)?;
                 }
                 Some(_) => {}
                 // SAFETY: the run lies in the accessible part, as the image does; `&mut self` is
@@ -144,7 +153,7 @@ impl LinearMemory {
 
     /// The first byte.
     pub fn base(&self) -> *mut u8 {
-        self.mapping.addr()
+        self.room.addr()
     }
 
     /// Length in bytes.
@@ -196,12 +205,12 @@ impl LinearMemory {
         }
         let accessible =
             usize::try_from(new_bytes).ok().and_then(round_to_pages).ok_or_else(too_large)?;
-        let reservation = self.mapping.len() - guard_pages(self.guard_bytes)?;
+        let reservation = self.room.len() - guard_pages(self.guard_bytes)?;
         if accessible > reservation {
             self.move_to_larger(accessible)?;
         } else if accessible > self.accessible_bytes {
             let more = accessible - self.accessible_bytes;
-            self.mapping.allow_write(self.accessible_bytes, more)?;
+            self.room.allow_write(self.accessible_bytes, more)?;
             self.accessible_bytes = accessible;
         }
         self.len = new_bytes;
@@ -212,18 +221,18 @@ impl LinearMemory {
         if !self.may_move {
             return Err(ResourceError::LimitExceeded {
                 requested: accessible as u64,
-                limit: self.mapping.len() as u64,
+                limit: self.room.len() as u64,
             });
         }
         // Doubling keeps the number of moves logarithmic; the maximum is all it can need.
         let max = usize::try_from(self.max_bytes).unwrap_or(usize::MAX);
         let roomy = accessible.saturating_mul(2).min(max).max(accessible);
-        let target = reserve_with_guard(roomy, self.guard_bytes)
-            .or_else(|_| reserve_with_guard(accessible, self.guard_bytes))?;
+        let target = Room::new(roomy, self.guard_bytes)
+            .or_else(|_| Room::new(accessible, self.guard_bytes))?;
         // All that can fail comes before the move, so that failure changes nothing.
         target.allow_write(0, accessible)?;
         let old_bytes = self.accessible_bytes;
-        let source = std::mem::replace(&mut self.mapping, target);
+        let source = std::mem::replace(&mut self.room, target);
         self.accessible_bytes = accessible;
         self.has_moved = true;
         if old_bytes == 0 {
@@ -256,12 +265,12 @@ impl LinearMemory {
         let image = self.image.as_ref().filter(|_| !self.has_moved);
         let is_shown = image.is_some_and(|image| !image.runs_in(pages).is_empty());
         if !is_shown {
-            return self.mapping.discard(pages.start, pages.len()).is_ok();
+            return self.room.discard(pages.start, pages.len()).is_ok();
         }
         self.is_incomplete = true;
         // Giving back a page that shows a file would bring back what the file says. What is mapped
         // in its place is open, so nothing can be watched any longer.
-        self.open_all() && self.mapping.map_zero_over(pages.start, pages.len()).is_ok()
+        self.open_all() && self.room.map_zero_over(pages.start, pages.len()).is_ok()
     }
 
     /// Writes zeros to a range within bounds.
@@ -293,17 +302,6 @@ const WATCHED_RESERVATION_BYTES: usize = 1 << 32;
 
 fn guard_pages(guard_bytes: usize) -> Result<usize, ResourceError> {
     round_to_pages(guard_bytes).ok_or(ResourceError::OutOfRange)
-}
-
-fn reserve_with_guard(bytes: usize, guard_bytes: usize) -> Result<Mapping, ResourceError> {
-    let total = round_to_pages(bytes)
-        .zip(round_to_pages(guard_bytes))
-        .and_then(|(bytes, guard)| bytes.checked_add(guard))
-        .ok_or(ResourceError::LimitExceeded {
-            requested: bytes as u64,
-            limit: isize::MAX as u64,
-        })?;
-    Mapping::reserve(total)
 }
 
 #[cfg(test)]

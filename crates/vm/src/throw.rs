@@ -22,9 +22,10 @@ use crate::continuation::{VMContinuation, leave_until};
 
 /// What is known about return addresses. They are found here again as long as their code lives,
 /// and code that a store ran lives as long as the store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Landings {
-    known: [Known; KNOWN],
+    /// Made when something is thrown: most stores never see that.
+    known: Option<Box<[Known; KNOWN]>>,
 }
 
 /// Return addresses remembered: as many as a deep stack has of different ones, in little memory.
@@ -44,16 +45,13 @@ struct Known {
 const NOWHERE: u32 = u32::MAX;
 
 impl Landings {
-    pub(crate) const NONE: Landings =
-        Landings { known: [Known { pc: 0, pad: 0, stack_bytes: NOWHERE }; KNOWN] };
-
     /// The landing pad of the call that returns to `pc`, and its stack pointer below the frame.
     fn find(&mut self, pc: usize) -> Option<(usize, usize)> {
-        let place = (pc ^ (pc >> 6)) % KNOWN;
-        let mut known = self.known[place];
+        let nothing = Known { pc: 0, pad: 0, stack_bytes: NOWHERE };
+        let all = self.known.get_or_insert_with(|| Box::new([nothing; KNOWN]));
+        let known = &mut all[(pc ^ (pc >> 6)) % KNOWN];
         if known.pc != pc {
-            known = look_up(pc);
-            self.known[place] = known;
+            *known = look_up(pc);
         }
         let is_pad = known.stack_bytes != NOWHERE;
         is_pad.then(|| (pc.wrapping_add_signed(known.pad as isize), known.stack_bytes as usize))

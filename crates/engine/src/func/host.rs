@@ -181,7 +181,7 @@ pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
 }
 
 fn type_of<P: WasmParams, R: WasmRet>(engine: &Engine) -> FuncType {
-    let (params, results) = (P::types().into(), <R::Ok as WasmResults>::types().into());
+    let (params, results) = (P::TYPES.into(), <R::Ok as WasmResults>::TYPES.into());
     let ty = FuncType::from_raw(engine, RawFuncType { params, results });
     ty.expect("an engine that knows millions of types knows those of the host's functions")
 }

@@ -24,7 +24,7 @@ pub struct TypedFunc<P, R> {
 
 /// When arguments are checked against the function's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Check {
+pub(crate) enum Check {
     /// Their Rust types suffice, and were looked at once.
     Done,
     /// The function wants a defined type that the Rust type does not name.
@@ -46,7 +46,7 @@ impl<P, R> std::fmt::Debug for TypedFunc<P, R> {
 }
 
 impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
-    pub(super) fn new(func: Func, check: Check) -> TypedFunc<P, R> {
+    pub(crate) fn new(func: Func, check: Check) -> TypedFunc<P, R> {
         TypedFunc { func, check, types: PhantomData }
     }
 

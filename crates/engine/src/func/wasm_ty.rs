@@ -132,7 +132,7 @@ nulls! {
 /// Parameters of a function: a value or a tuple of values.
 pub trait WasmParams {
     #[doc(hidden)]
-    fn types() -> Vec<ValType>;
+    const TYPES: &'static [ValType];
     #[doc(hidden)]
     const HAS_FLOATS: bool;
     #[doc(hidden)]
@@ -147,7 +147,7 @@ pub trait WasmParams {
 /// Results of a function: nothing, a value, or a tuple of values.
 pub trait WasmResults {
     #[doc(hidden)]
-    fn types() -> Vec<ValType>;
+    const TYPES: &'static [ValType];
     #[doc(hidden)]
     const HAS_FLOATS: bool;
     /// Whether results travel through memory (`selkie_module::abi`).
@@ -164,9 +164,7 @@ const fn is_float(ty: ValType) -> bool {
 }
 
 impl<A: WasmTy> WasmParams for A {
-    fn types() -> Vec<ValType> {
-        vec![A::TYPE]
-    }
+    const TYPES: &'static [ValType] = &[A::TYPE];
     const HAS_FLOATS: bool = is_float(A::TYPE);
     #[inline]
     fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner) -> Result<()> {
@@ -183,9 +181,7 @@ impl<A: WasmTy> WasmParams for A {
 }
 
 impl<A: WasmTy> WasmResults for A {
-    fn types() -> Vec<ValType> {
-        vec![A::TYPE]
-    }
+    const TYPES: &'static [ValType] = &[A::TYPE];
     const HAS_FLOATS: bool = is_float(A::TYPE);
     const IN_AREA: bool = false;
     #[inline]
@@ -212,9 +208,7 @@ macro_rules! tuples {
     ($(($($name:ident),*);)*) => {$(
         #[allow(non_snake_case, unused, clippy::unused_unit)]
         impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {
-            fn types() -> Vec<ValType> {
-                vec![$($name::TYPE),*]
-            }
+            const TYPES: &'static [ValType] = &[$($name::TYPE),*];
             const HAS_FLOATS: bool = false $(|| is_float($name::TYPE))*;
             #[inline]
             fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner) -> Result<()> {
@@ -236,9 +230,7 @@ macro_rules! tuples {
 
         #[allow(non_snake_case, unused, clippy::unused_unit)]
         impl<$($name: WasmTy),*> WasmResults for ($($name,)*) {
-            fn types() -> Vec<ValType> {
-                vec![$($name::TYPE),*]
-            }
+            const TYPES: &'static [ValType] = &[$($name::TYPE),*];
             const HAS_FLOATS: bool = false $(|| is_float($name::TYPE))*;
             const IN_AREA: bool = {
                 let floats = 0 $(+ is_float($name::TYPE) as u32)*;

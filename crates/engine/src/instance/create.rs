@@ -21,7 +21,7 @@ use selkie_module::registry::canonical;
 use selkie_module::{
     ConstExpr, ConstOp, DataIndex, DataMode, DefinedGlobalIndex, DefinedTableIndex,
     DefinedTagIndex, ElemIndex, ElemItems, ElemMode, FuncIndex, GlobalIndex, MemoryIndex,
-    TableIndex, TagIndex, TrapCode,
+    ModuleInfo, TableIndex, TagIndex, TrapCode,
 };
 use selkie_vm::{VMContext, VMFuncImport, VMGlobal, VMHostContext, VMTag};
 use std::sync::Arc;
@@ -82,6 +82,9 @@ fn allocate(
     }
     let out_of_memory = || Error::new(ErrorKind::Limit, "no memory for an instance");
     let mut context = ContextBox::new(inner.layout.bytes()).ok_or_else(out_of_memory)?;
+    if store.instances.is_empty() {
+        reserve_for_one(store, &inner.info);
+    }
     let id = InstanceId(store.instances.len() as u32);
     context.put(
         0,
@@ -106,11 +109,24 @@ fn allocate(
         let id = store.new_tag(state.context.at::<VMTag>(at) as usize)?;
         state.context.put(at, VMTag { id: id.into() });
     }
+    if filled.memories.iter().any(|memory| store.memories[*memory as usize].lacks_guard) {
+        state.do_without_guards()?;
+    }
     state.memories = filled.memories.into();
     state.tables = filled.tables.into();
     state.imported_funcs = filled.funcs.into();
     store.instances.push(state);
     Ok(id)
+}
+
+/// Most stores have one instance: room for four of everything would be most of what such a store
+/// takes.
+fn reserve_for_one(store: &mut StoreInner, info: &ModuleInfo) {
+    store.instances.reserve_exact(1);
+    store.memories.reserve_exact(info.memories.len());
+    store.tables.reserve_exact(info.tables.len());
+    store.tags.reserve_exact(info.tags.len());
+    store.host.keep.reserve_exact(info.num_imported_funcs);
 }
 
 /// How far each index space has been filled.

@@ -1,5 +1,6 @@
 //! What an instance consists of at run time, and how its function references come to be.
 
+use crate::error::Result;
 use crate::module::ModuleInner;
 use crate::raw::{self, ContextBox};
 use crate::store::{InstanceId, StoreInner};
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub(crate) struct InstanceState {
     pub(crate) context: ContextBox,
     pub(crate) module: Arc<ModuleInner>,
+    /// Whether its code is the one that does without guard pages.
+    is_checked: bool,
     /// The store's memories, by memory index.
     pub(crate) memories: Box<[u32]>,
     /// The store's tables, by table index.
@@ -45,6 +48,7 @@ impl Dropped {
 pub(crate) struct FuncRefPtr(pub(crate) *const VMFuncRef);
 
 impl InstanceState {
+    /// Without memories, tables and imported functions.
     pub(crate) fn new(context: ContextBox, module: Arc<ModuleInner>) -> InstanceState {
         let info = &module.info;
         InstanceState {
@@ -58,7 +62,18 @@ impl InstanceState {
             },
             context,
             module,
+            is_checked: false,
         }
+    }
+
+    /// Lets it run the code that does without guard pages.
+    ///
+    /// # Errors
+    /// There is none and it cannot be made.
+    pub(crate) fn do_without_guards(&mut self) -> Result<()> {
+        self.module.code(true)?;
+        self.is_checked = true;
+        Ok(())
     }
 
     pub(crate) fn memory(&self, index: MemoryIndex) -> u32 {
@@ -117,7 +132,11 @@ impl InstanceState {
     /// The code and context of a function of this instance.
     pub(crate) fn callee(&self, func: FuncIndex) -> (*const u8, *mut u8) {
         match self.module.info.defined_func(func) {
-            Some(defined) => (self.module.code_of(defined), self.context.as_ptr().cast()),
+            Some(defined) => {
+                let code = self.module.code(self.is_checked);
+                let code = code.expect("it was made before the instance was");
+                (code.of(defined), self.context.as_ptr().cast())
+            }
             None => {
                 let import: VMFuncImport = self.context.get(self.module.layout.func_import(func));
                 (import.code, import.context)

@@ -15,7 +15,7 @@ use selkie_module::TrapCode;
 use selkie_module::fuel::Bulk;
 use selkie_module::heap::MAX_BYTES;
 use selkie_vm::{Collection, VMGlobal};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 type Result<T> = std::result::Result<T, TrapCode>;
 
@@ -27,21 +27,26 @@ const LEAST_ALLOWANCE_BYTES: u64 = 16 << 20;
 
 /// What a store remembers of its strings.
 pub(crate) struct Strings {
-    account: Arc<Account>,
+    /// Opened by the first string.
+    account: OnceLock<Arc<Account>>,
     /// Beyond this much it is time to look for dead ones.
     collect_at_bytes: u64,
 }
 
 impl Default for Strings {
     fn default() -> Strings {
-        Strings { account: Arc::default(), collect_at_bytes: LEAST_ALLOWANCE_BYTES }
+        Strings { account: OnceLock::new(), collect_at_bytes: LEAST_ALLOWANCE_BYTES }
     }
 }
 
 impl Strings {
     /// Bytes that strings take.
     pub(crate) fn used_bytes(&self) -> u64 {
-        self.account.used_bytes()
+        self.account.get().map_or(0, |account| account.used_bytes())
+    }
+
+    fn account(&self) -> &Arc<Account> {
+        self.account.get_or_init(Arc::default)
     }
 }
 
@@ -98,19 +103,19 @@ impl StoreInner {
             self.collect_strings(bytes);
         }
         self.limit_strings();
-        if let Ok(charge) = self.strings.account.charge(bytes) {
+        if let Ok(charge) = self.strings.account().charge(bytes) {
             return Ok(charge);
         }
         self.collect_beside(wanted);
         self.limit_strings();
-        self.strings.account.charge(bytes)
+        self.strings.account().charge(bytes)
     }
 
     /// Strings and the heap obey one limit: what the heap has, strings cannot have.
     fn limit_strings(&mut self) {
         let limit = self.limits.gc_heap_bytes.min(MAX_BYTES);
         let heap = self.heap.as_ref().map_or(0, |heap| heap.committed_bytes());
-        self.strings.account.set_limit(limit.saturating_sub(heap));
+        self.strings.account().set_limit(limit.saturating_sub(heap));
     }
 
     /// Looks for strings that nobody can reach: among young objects first, and everywhere when that

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, SealFlags};
 
+use super::restore;
 use crate::ResourceError;
 use crate::mmap::{Mapping, page_bytes};
 
@@ -60,6 +61,20 @@ enum Contents {
     File { file: OwnedFd, view: Mapping },
 }
 
+impl Contents {
+    /// A file in memory that nobody can change any more.
+    fn in_file(bytes: &[u8]) -> Result<Contents, ResourceError> {
+        let fail = |errno| ResourceError::system("make a memory image", bytes.len(), errno);
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = rustix::fs::memfd_create("selkie-image", flags).map_err(fail)?;
+        write_all(file.as_fd(), bytes)?;
+        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&file, seals).map_err(fail)?;
+        let view = Mapping::readable_file(file.as_fd(), bytes.len())?;
+        Ok(Contents::File { file, view })
+    }
+}
+
 impl MemoryImage {
     /// The image of a memory into which these segments were copied, each at its place, in order.
     /// `None` where it would be out of proportion to them, or consist of too many parts.
@@ -74,24 +89,14 @@ impl MemoryImage {
         if mapped > MAX_MAPPED_RUNS || total > given.saturating_mul(2).saturating_add(SPARE_BYTES) {
             return Ok(None);
         }
-        let mut bytes = vec![0; if mapped == 0 { total } else { 0 }];
-        let file = if mapped == 0 { None } else { Some(new_file(total)?) };
+        let mut bytes = vec![0; total];
         for (at, segment) in segments.iter().filter(|(_, segment)| !segment.is_empty()) {
             let place = place_of(&runs, *at as usize);
-            match &file {
-                Some(file) => write_all_at(file.as_fd(), segment, place as u64)?,
-                None => bytes[place..place + segment.len()].copy_from_slice(segment),
-            }
+            bytes[place..place + segment.len()].copy_from_slice(segment);
         }
-        let contents = match file {
-            None => Contents::Bytes(bytes.into()),
-            Some(file) => {
-                let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW;
-                rustix::fs::fcntl_add_seals(&file, seals | SealFlags::SEAL)
-                    .map_err(|errno| ResourceError::system("seal a memory image", total, errno))?;
-                let view = Mapping::readable_file(file.as_fd(), total)?;
-                Contents::File { file, view }
-            }
+        let contents = match mapped {
+            0 => Contents::Bytes(bytes.into()),
+            _ => Contents::in_file(&bytes)?,
         };
         Ok(Some(MemoryImage { runs: runs.into(), contents }))
     }
@@ -139,7 +144,7 @@ impl MemoryImage {
     /// Writes what the pages of a range held at first.
     ///
     /// # Safety
-    /// The range of a memory at `base` may be written, and nobody else uses it.
+    /// The range of a memory at `base`, whole pages, may be written, and nobody else uses it.
     pub(super) unsafe fn restore(&self, base: *mut u8, range: Range<usize>) {
         let contents = self.contents();
         let mut at = range.start;
@@ -148,13 +153,13 @@ impl MemoryImage {
             let from = &contents[run.offset + (start - run.at)..][..end - start];
             // SAFETY: both parts lie in the range, which the caller answers for.
             unsafe {
-                std::ptr::write_bytes(base.add(at), 0, start - at);
-                std::ptr::copy_nonoverlapping(from.as_ptr(), base.add(start), from.len());
+                restore::clear(base.add(at), start - at);
+                restore::restore(base.add(start), from.as_ptr(), from.len());
             }
             at = end;
         }
         // SAFETY: as above.
-        unsafe { std::ptr::write_bytes(base.add(at), 0, range.end - at) };
+        unsafe { restore::clear(base.add(at), range.end - at) };
     }
 }
 
@@ -191,17 +196,9 @@ fn place_of(runs: &[Run], at: usize) -> usize {
     run.offset + (at - run.at)
 }
 
-fn new_file(bytes: usize) -> Result<OwnedFd, ResourceError> {
-    let fail = |errno| ResourceError::system("make a memory image", bytes, errno);
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let file = rustix::fs::memfd_create("selkie-image", flags).map_err(fail)?;
-    rustix::fs::ftruncate(&file, bytes as u64).map_err(fail)?;
-    Ok(file)
-}
-
-fn write_all_at(file: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) -> Result<(), ResourceError> {
+fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), ResourceError> {
     while !bytes.is_empty() {
-        let written = match rustix::io::pwrite(file, bytes, at) {
+        let written = match rustix::io::write(file, bytes) {
             Err(rustix::io::Errno::INTR) => continue,
             // A file in memory takes less than it was given only where there is no memory.
             Ok(0) => return Err(ResourceError::OutOfMemory { bytes: bytes.len() }),
@@ -210,7 +207,6 @@ fn write_all_at(file: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) -> Result<(
             })?,
         };
         bytes = &bytes[written..];
-        at += written as u64;
     }
     Ok(())
 }

@@ -10,9 +10,9 @@
 
 use std::ops::Range;
 
-use super::LinearMemory;
 use super::windows::Windows;
 use super::written::written;
+use super::{LinearMemory, restore};
 use crate::mmap::page_bytes;
 
 /// Users whose pages did not fit into windows, after which a memory is not watched again.
@@ -65,10 +65,13 @@ impl LinearMemory {
         if self.windows.take().is_some() {
             self.escapes = self.escapes.saturating_add(1);
         }
-        if self.can_be_watched && self.escapes < MAX_ESCAPES {
+        if self.can_be_watched
+            && self.escapes < MAX_ESCAPES
+            && let Some(mapping) = self.room.mapping()
+        {
             let first_bytes = self.first_bytes();
             let windows = windows_for(&ranges, first_bytes);
-            self.windows = Windows::watch(&self.mapping, first_bytes, &windows);
+            self.windows = Windows::watch(mapping, first_bytes, &windows);
         }
         Some(())
     }
@@ -81,7 +84,7 @@ impl LinearMemory {
         unsafe {
             match &self.image {
                 Some(image) => image.restore(self.base(), range),
-                None => std::ptr::write_bytes(self.base().add(range.start), 0, range.len()),
+                None => restore::clear(self.base().add(range.start), range.len()),
             }
         }
     }
@@ -91,8 +94,11 @@ impl LinearMemory {
         let first_bytes = self.first_bytes();
         if self.accessible_bytes > first_bytes {
             let grown = self.accessible_bytes - first_bytes;
-            if self.guard_bytes > 0 {
-                if self.mapping.close(first_bytes, grown).is_err() {
+            // Without a guard nobody notices what is open: every access is checked.
+            if self.guard_bytes > 0
+                && let Some(mapping) = self.room.mapping()
+            {
+                if mapping.close(first_bytes, grown).is_err() {
                     return false;
                 }
                 self.accessible_bytes = first_bytes;
@@ -108,8 +114,8 @@ impl LinearMemory {
         let all = self.accessible_bytes;
         let emptied = match self.is_incomplete {
             // Pages of the file are not all there any more.
-            true => self.mapping.map_zero_over(0, all),
-            false => self.mapping.allow_write(0, all).and_then(|()| self.mapping.discard(0, all)),
+            true => self.room.map_zero_over(0, all),
+            false => self.room.allow_write(0, all).and_then(|()| self.room.discard(0, all)),
         };
         let is_remapped = self.is_incomplete;
         self.is_incomplete = false;
