@@ -1,0 +1,170 @@
+//! Contenders in one process: short batches in alternating order, on one or more pinned threads.
+//!
+//! Invariant: all threads work on the same contender at the same time, each for the same span,
+//! so that a figure of two threads never contains time in which one was alone. Medians of many
+//! batches, never means; the minimum says what an undisturbed batch takes.
+
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use selkie_benches::Outcome;
+
+use crate::cores;
+
+/// How long a batch lasts.
+const BATCH: Duration = Duration::from_millis(4);
+/// Operations between two looks at the clock take about this long.
+const CHUNK: Duration = Duration::from_micros(200);
+
+/// Whose library it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Selkie.
+    Ours,
+    /// Wasmtime, in one of its configurations.
+    Wasmtime,
+    /// wasmi.
+    Wasmi,
+}
+
+impl Side {
+    /// The engine's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Ours => "selkie",
+            Side::Wasmtime => "wasmtime",
+            Side::Wasmi => "wasmi",
+        }
+    }
+}
+
+/// Does an operation this many times.
+pub type Work = Box<dyn Fn(u32) -> Outcome<()> + Send + Sync>;
+
+/// One column of a comparison: an engine as it is configured, and what it does.
+pub struct Contender {
+    /// Whose library it is.
+    pub side: Side,
+    /// How it is configured; empty where there is one way only.
+    pub configuration: &'static str,
+    /// The operation.
+    pub work: Work,
+}
+
+impl Contender {
+    /// The engine and its configuration.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.side.name(), self.configuration).trim_end().to_owned()
+    }
+}
+
+/// Nanoseconds per operation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// The median over all batches of all threads.
+    pub median: f64,
+    /// The least of them.
+    pub minimum: f64,
+}
+
+impl Figure {
+    fn of(mut batches: Vec<f64>) -> Figure {
+        batches.sort_by(f64::total_cmp);
+        let middle = batches.len() / 2;
+        let median = match batches.len() {
+            0 => f64::NAN,
+            n if n % 2 == 1 => batches[middle],
+            _ => (batches[middle - 1] + batches[middle]) / 2.0,
+        };
+        Figure { median, minimum: batches.first().copied().unwrap_or(f64::NAN) }
+    }
+}
+
+/// Measures all contenders, `rounds` batches each, with one thread on each of `pinned_to`.
+///
+/// # Errors
+/// The first failure of a contender.
+pub fn measure(
+    contenders: &[Contender],
+    pinned_to: &[usize],
+    rounds: usize,
+) -> Outcome<Vec<Figure>> {
+    let start = Barrier::new(pinned_to.len());
+    let start = &start;
+    let of_threads: Vec<Outcome<Vec<Vec<f64>>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = pinned_to
+            .iter()
+            .map(|&core| scope.spawn(move || one_thread(contenders, core, rounds, start)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|t| t.join().unwrap_or_else(|_| Err("a thread panicked".to_owned())))
+            .collect()
+    });
+    let mut batches: Vec<Vec<f64>> = contenders.iter().map(|_| Vec::new()).collect();
+    for thread in of_threads {
+        for (all, own) in batches.iter_mut().zip(thread?) {
+            all.extend(own);
+        }
+    }
+    Ok(batches.into_iter().map(Figure::of).collect())
+}
+
+/// A thread that fails still meets the others at each start, so that they end.
+fn one_thread(
+    contenders: &[Contender],
+    core: usize,
+    rounds: usize,
+    start: &Barrier,
+) -> Outcome<Vec<Vec<f64>>> {
+    let mut failure = cores::pin(core).err();
+    let mut chunks = vec![1; contenders.len()];
+    let mut batches: Vec<Vec<f64>> = contenders.iter().map(|_| Vec::new()).collect();
+    for round in 0..=rounds {
+        for place in 0..contenders.len() {
+            let index = if round % 2 == 1 { place } else { contenders.len() - 1 - place };
+            start.wait();
+            if failure.is_some() {
+                continue;
+            }
+            let contender = &contenders[index];
+            let result = if round == 0 {
+                // The first round warms up and says how much work a chunk is.
+                chunk_size(contender).map(|chunk| chunks[index] = chunk)
+            } else {
+                batch(contender, chunks[index]).map(|figure| batches[index].push(figure))
+            };
+            failure = result.err().map(|error| format!("{}: {error}", contender.name()));
+        }
+    }
+    failure.map_or(Ok(batches), Err)
+}
+
+fn chunk_size(contender: &Contender) -> Outcome<u32> {
+    let mut chunk = 1;
+    let warm = Instant::now();
+    loop {
+        let before = Instant::now();
+        (contender.work)(chunk)?;
+        if before.elapsed() < CHUNK && chunk < 1 << 30 {
+            chunk *= 2;
+        } else if warm.elapsed() >= BATCH {
+            return Ok(chunk);
+        }
+    }
+}
+
+fn batch(contender: &Contender, chunk: u32) -> Outcome<f64> {
+    let start = Instant::now();
+    let mut operations = 0u64;
+    loop {
+        (contender.work)(chunk)?;
+        operations += u64::from(chunk);
+        let elapsed = start.elapsed();
+        if elapsed >= BATCH {
+            return Ok(elapsed.as_secs_f64() * 1e9 / operations as f64);
+        }
+    }
+}
