@@ -89,6 +89,9 @@ pub fn guest() -> Outcome<Vec<u8>> {
     wat::parse_str(GUEST).map_err(|e| format!("the guest does not parse: {e}"))
 }
 
+/// Makes the work of a case, in one engine.
+pub type Operation = fn(Case) -> Outcome<Work>;
+
 /// Work with a state that only one thread has at a time; it is taken once per chunk.
 fn work<S: Send + 'static>(
     state: S,

@@ -168,3 +168,44 @@ fn batch(contender: &Contender, chunk: u32) -> Outcome<f64> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use super::*;
+
+    fn contender(work: Work) -> Contender {
+        Contender { side: Side::Ours, configuration: "", work }
+    }
+
+    #[test]
+    fn one_disturbed_batch_moves_neither_the_median_nor_the_least() {
+        let figure = Figure::of(vec![3.0, 900.0, 2.0]);
+        assert_eq!(figure, Figure { median: 3.0, minimum: 2.0 });
+    }
+
+    #[test]
+    fn an_operation_that_takes_longer_than_a_batch_is_measured() {
+        let slow = contender(Box::new(|count| {
+            std::thread::sleep(2 * BATCH * count);
+            Ok(())
+        }));
+        let core = cores::available().unwrap()[0];
+        let figures = measure(&[slow], &[core], 1).unwrap();
+        assert!(figures[0].minimum >= 2e9 * BATCH.as_secs_f64(), "{figures:?}");
+    }
+
+    #[test]
+    fn a_failure_of_one_thread_ends_all_and_is_named() {
+        let calls = Arc::new(AtomicU64::new(0));
+        let failing = contender(Box::new(move |_| {
+            // Both threads begin; the second one to come here fails.
+            if calls.fetch_add(1, Relaxed) == 1 { Err("no more".to_owned()) } else { Ok(()) }
+        }));
+        let core = cores::available().unwrap()[0];
+        let message = measure(&[failing], &[core, core], 2).unwrap_err();
+        assert_eq!(message, "selkie: no more");
+    }
+}

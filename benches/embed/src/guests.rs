@@ -10,12 +10,21 @@ use selkie_benches::program::real_module;
 
 /// A module and what one operation does with an instance of it.
 pub struct Guest {
-    /// The row's name.
-    pub name: &'static str,
     /// Where its bytes are.
     pub source: Source,
-    /// What it answers; none where there is nothing to call and instances are only made.
-    pub answers: Option<Answers>,
+    /// What is done with an instance.
+    pub purpose: Purpose,
+}
+
+/// What is done with an instance before its end.
+#[derive(Clone, Copy)]
+pub enum Purpose {
+    /// The export `run` is called.
+    Call(Answers),
+    /// The host writes to this many pages of its memory, at equal distances.
+    Write(usize),
+    /// Nothing.
+    Nothing,
 }
 
 /// What a guest's functions, each from a number to a number, answer.
@@ -43,30 +52,30 @@ const PAGE: u32 = 4096;
 /// Bytes of data in the guests of 4 MiB.
 const DATA_BYTES: usize = 2 << 20;
 
-/// All guests that are there, in the order of printing.
+/// Makes a guest; none where it is absent.
+pub type MakeGuest = fn() -> Outcome<Option<Guest>>;
+
+/// Names of guests, in the order of printing, and what makes each.
+pub const GUESTS: &[(&str, MakeGuest)] = &[
+    ("no memory", || no_memory().map(Some)),
+    ("small", || small().map(Some)),
+    ("medium, dense", || medium(PAGE).map(Some)),
+    ("medium, strided", || medium(16 * PAGE).map(Some)),
+    ("CPython", || Ok(cpython(Purpose::Nothing))),
+    ("CPython, 64 pages", || Ok(cpython(Purpose::Write(64)))),
+];
+
+/// No memory, no table: what remains is the store.
 ///
 /// # Errors
-/// When a text does not parse.
-pub fn all() -> Outcome<Vec<Guest>> {
-    let mut guests = vec![
-        no_memory()?,
-        small()?,
-        medium("medium, dense", PAGE)?,
-        medium("medium, strided", 16 * PAGE)?,
-    ];
-    if let Some(path) = real_module("python.wasm") {
-        guests.push(Guest { name: "CPython", source: Source::File(path), answers: None });
-    }
-    Ok(guests)
-}
-
-fn no_memory() -> Outcome<Guest> {
+/// When the text does not parse.
+pub fn no_memory() -> Outcome<Guest> {
     let source = text(
         r#"(module
             (func (export "run") (param i32) (result i32) i32.const 7)
             (func (export "look") (param i32) (result i32) i32.const 0))"#,
     )?;
-    Ok(Guest { name: "no memory", source, answers: Some(Answers { run: 7, look: 0 }) })
+    Ok(Guest { source, purpose: Purpose::Call(Answers { run: 7, look: 0 }) })
 }
 
 /// A page, 50 bytes of data and a table. `run` stores its argument, loads it, and calls through
@@ -93,12 +102,12 @@ pub fn small() -> Outcome<Guest> {
                     (i32.and (local.get 0) (i32.const 3))))
             (func (export "look") (type $unary) (i32.load (i32.const 1024))))"#,
     )?;
-    Ok(Guest { name: "small", source, answers: Some(Answers { run: ARGUMENT + 2, look: 0 }) })
+    Ok(Guest { source, purpose: Purpose::Call(Answers { run: ARGUMENT + 2, look: 0 }) })
 }
 
 /// 4 MiB of memory, the first half of it data. `run` writes to 16 pages of each half that are
 /// `stride` bytes apart; `look` adds up what lies there.
-fn medium(name: &'static str, stride: u32) -> Outcome<Guest> {
+fn medium(stride: u32) -> Outcome<Guest> {
     let bytes = noise(DATA_BYTES);
     let data: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
     let (data_at, zero_at) = (256 << 10, (2 << 20) + (256 << 10));
@@ -134,7 +143,14 @@ fn medium(name: &'static str, stride: u32) -> Outcome<Guest> {
         .map(|i| data_at + (i * stride) as usize)
         .map(|at| i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]));
     let look = words.fold(0, i32::wrapping_add);
-    Ok(Guest { name, source, answers: Some(Answers { run: ARGUMENT, look }) })
+    Ok(Guest { source, purpose: Purpose::Call(Answers { run: ARGUMENT, look }) })
+}
+
+/// 10 MiB of memory, 7 MB of it data, and a table of 5,903 functions. It exports nothing that
+/// could be called and does little.
+fn cpython(purpose: Purpose) -> Option<Guest> {
+    let source = Source::File(real_module("python.wasm")?);
+    Some(Guest { source, purpose })
 }
 
 /// Bytes without order, always the same.

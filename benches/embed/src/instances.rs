@@ -8,23 +8,30 @@ pub mod wasmtime;
 use selkie_benches::Outcome;
 
 use crate::contest::{Contender, Side, Work};
-use crate::guests::{ARGUMENT, Guest};
+use crate::guests::{ARGUMENT, Answers, Guest, Purpose};
 
 /// What the data of a store is.
 pub type Data = u64;
 
-/// All engines and configurations, ready to make instances of a guest. Those that do not reset
-/// what a guest before has written are refused.
+/// All engines and configurations that are wanted, ready to make instances of a guest. Those that
+/// do not reset what a guest before has written are refused.
 ///
 /// # Errors
 /// When an engine cannot compile the guest, or answers something else.
-pub fn contenders(guest: &Guest) -> Outcome<Vec<Contender>> {
-    let mut contenders = vec![contender(Side::Ours, "", ours::Maker::new(guest)?, guest)?];
-    for wasmtime::Configuration { name, make } in wasmtime::CONFIGURATIONS {
-        let maker = wasmtime::Maker::new(guest, &make())?;
-        contenders.push(contender(Side::Wasmtime, name, maker, guest)?);
+pub fn contenders(guest: &Guest, wants: impl Fn(&str) -> bool) -> Outcome<Vec<Contender>> {
+    let mut contenders = Vec::new();
+    if wants("selkie") {
+        contenders.push(contender(Side::Ours, "", ours::Maker::new(guest)?, guest)?);
     }
-    contenders.push(contender(Side::Wasmi, "", wasmi::Maker::new(guest)?, guest)?);
+    for wasmtime::Configuration { name, make } in wasmtime::CONFIGURATIONS {
+        if wants(&format!("wasmtime {name}")) {
+            let maker = wasmtime::Maker::new(guest, &make())?;
+            contenders.push(contender(Side::Wasmtime, name, maker, guest)?);
+        }
+    }
+    if wants("wasmi") {
+        contenders.push(contender(Side::Wasmi, "", wasmi::Maker::new(guest)?, guest)?);
+    }
     Ok(contenders)
 }
 
@@ -52,6 +59,12 @@ pub trait Maker: Send + Sync + 'static {
     /// # Errors
     /// When it traps.
     fn call(&self, live: &mut Self::Live, export: &Self::Export, argument: i32) -> Outcome<i32>;
+
+    /// The bytes of the exported memory.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn memory<'a>(&self, live: &'a mut Self::Live) -> Outcome<&'a mut [u8]>;
 }
 
 fn contender<M: Maker>(
@@ -60,37 +73,57 @@ fn contender<M: Maker>(
     maker: M,
     guest: &Guest,
 ) -> Outcome<Contender> {
-    let work: Work = match guest.answers {
-        None => Box::new(move |count| {
-            for i in 0..count {
-                maker.instantiate(i.into())?;
-            }
-            Ok(())
-        }),
-        Some(answers) => {
-            let (run, look) = (maker.export("run")?, maker.export("look")?);
-            let wrong = |what: &str, answer| {
-                format!("{} {configuration}: {what} answers {answer}", side.name())
-            };
-            for _ in 0..3 {
-                let mut live = maker.instantiate(0)?;
-                match maker.call(&mut live, &look, ARGUMENT)? {
-                    answer if answer == answers.look => {}
-                    answer => return Err(wrong("`look`", answer)),
-                }
-                maker.call(&mut live, &run, ARGUMENT)?;
-            }
-            Box::new(move |count| {
-                for i in 0..count {
-                    let mut live = maker.instantiate(i.into())?;
-                    match maker.call(&mut live, &run, ARGUMENT)? {
-                        answer if answer == answers.run => {}
-                        answer => return Err(format!("`run` answers {answer}")),
-                    }
-                }
-                Ok(())
-            })
-        }
+    let work = match guest.purpose {
+        Purpose::Call(answers) => calls(maker, answers),
+        Purpose::Write(pages) => writes(maker, pages),
+        Purpose::Nothing => Ok(ends_at_once(maker)),
     };
+    let work = work.map_err(|e| format!("{} {configuration}: {e}", side.name()))?;
     Ok(Contender { side, configuration, work })
+}
+
+fn ends_at_once<M: Maker>(maker: M) -> Work {
+    Box::new(move |count| (0..count).try_for_each(|i| maker.instantiate(i.into()).map(drop)))
+}
+
+fn calls<M: Maker>(maker: M, answers: Answers) -> Outcome<Work> {
+    let (run, look) = (maker.export("run")?, maker.export("look")?);
+    for _ in 0..3 {
+        let mut live = maker.instantiate(0)?;
+        expect("look", answers.look, maker.call(&mut live, &look, ARGUMENT)?)?;
+        expect("run", answers.run, maker.call(&mut live, &run, ARGUMENT)?)?;
+    }
+    Ok(Box::new(move |count| {
+        (0..count).try_for_each(|i| {
+            let mut live = maker.instantiate(i.into())?;
+            expect("run", answers.run, maker.call(&mut live, &run, ARGUMENT)?)
+        })
+    }))
+}
+
+fn expect(what: &str, expected: i32, answer: i32) -> Outcome<()> {
+    if answer == expected { Ok(()) } else { Err(format!("`{what}` answers {answer}")) }
+}
+
+fn writes<M: Maker>(maker: M, pages: usize) -> Outcome<Work> {
+    let write = move |bytes: &mut [u8]| {
+        let distance = bytes.len() / pages;
+        bytes.iter_mut().step_by(distance).for_each(|byte| *byte = 0xa5);
+    };
+    let fresh = maker.memory(&mut maker.instantiate(0)?)?.to_vec();
+    for _ in 0..3 {
+        let mut live = maker.instantiate(0)?;
+        let bytes = maker.memory(&mut live)?;
+        if *bytes != *fresh {
+            return Err("a new instance's memory is not as it was".to_owned());
+        }
+        write(bytes);
+    }
+    Ok(Box::new(move |count| {
+        (0..count).try_for_each(|i| {
+            let mut live = maker.instantiate(i.into())?;
+            write(maker.memory(&mut live)?);
+            Ok(())
+        })
+    }))
 }

@@ -5,10 +5,12 @@
 //! documentation offers, and its answers are looked at. A figure is only ever compared with a
 //! figure of the same interleaved run.
 
+pub mod allocations;
 pub mod artifact;
 pub mod calls;
 pub mod contest;
 pub mod cores;
+pub mod density;
 pub mod guests;
 pub mod instances;
 pub mod report;

@@ -85,3 +85,32 @@ pub fn against(
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_compared_with_the_fastest_configuration_of_that_row() {
+        let entry = |side, name: &str, median: f64| {
+            (side, name.to_owned(), Figure { median, minimum: median })
+        };
+        let line = |name, slow: f64, fast: f64| Line {
+            name,
+            group: "all",
+            figures: vec![
+                entry(Side::Ours, "selkie", 1.0),
+                entry(Side::Wasmtime, "wasmtime a", slow),
+                entry(Side::Wasmtime, "wasmtime b", fast),
+            ],
+        };
+        let lines = [line("one", 8.0, 2.0), line("two", 4.0, 16.0)];
+        let table = against(Side::Wasmtime, "title", "ns", None, &lines, 1.0);
+        let peers: Vec<f64> = table.rows.iter().map(|row| row.peer).collect();
+        assert_eq!(peers, [2.0, 4.0]);
+        let text = grid("title", &lines[..1], 1.0);
+        let best = text.lines().find(|line| line.ends_with("best of its own"));
+        assert!(best.is_some_and(|line| line.contains("wasmtime b")), "{text}");
+        assert!(against(Side::Wasmi, "title", "ns", None, &lines, 1.0).rows.is_empty());
+    }
+}

@@ -50,6 +50,12 @@ impl super::Maker for Maker {
         let func = instance.get_typed_func::<i32, i32>(&mut *store, export).map_err(said)?;
         func.call(store, argument).map_err(said)
     }
+
+    fn memory<'a>(&self, live: &'a mut Self::Live) -> Outcome<&'a mut [u8]> {
+        let (store, instance) = live;
+        let memory = instance.get_memory(&mut *store, "memory").ok_or("selkie: no memory")?;
+        Ok(memory.data_mut(store))
+    }
 }
 
 fn said(error: selkie::Error) -> String {

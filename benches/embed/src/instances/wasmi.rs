@@ -80,6 +80,12 @@ impl super::Maker for Maker {
         let func = instance.get_typed_func::<i32, i32>(&*store, export).map_err(said)?;
         func.call(store, argument).map_err(said)
     }
+
+    fn memory<'a>(&self, live: &'a mut Self::Live) -> Outcome<&'a mut [u8]> {
+        let (store, instance) = live;
+        let memory = instance.get_memory(&*store, "memory").ok_or("wasmi: no memory")?;
+        Ok(memory.data_mut(store))
+    }
 }
 
 fn said(error: Error) -> String {

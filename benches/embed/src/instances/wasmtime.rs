@@ -99,6 +99,12 @@ impl super::Maker for Maker {
         let func = func.typed::<i32, i32>(&*store).map_err(said)?;
         func.call(store, argument).map_err(said)
     }
+
+    fn memory<'a>(&self, live: &'a mut Self::Live) -> Outcome<&'a mut [u8]> {
+        let (store, instance) = live;
+        let memory = instance.get_memory(&mut *store, "memory").ok_or("wasmtime: no memory")?;
+        Ok(memory.data_mut(store))
+    }
 }
 
 fn said(error: Error) -> String {
