@@ -3,10 +3,14 @@
 //! Invariant: all threads work on the same contender at the same time, each for the same span,
 //! so that a figure of two threads never contains time in which one was alone. Medians of many
 //! batches, never means; the minimum says what an undisturbed batch takes.
+//!
+//! One thread's time is the processor's, so that other programs on the machine are not part of it.
+//! Threads that wait for each other sleep: with more than one, it is the time on the wall.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use selkie_benches::Outcome;
 
 use crate::cores;
@@ -15,6 +19,30 @@ use crate::cores;
 const BATCH: Duration = Duration::from_millis(4);
 /// Operations between two looks at the clock take about this long.
 const CHUNK: Duration = Duration::from_micros(200);
+
+/// What time is.
+#[derive(Debug, Clone, Copy)]
+enum Clock {
+    /// That of the wall.
+    Wall,
+    /// That for which the calling thread had a processor.
+    Processor,
+}
+
+impl Clock {
+    fn for_threads(count: usize) -> Clock {
+        if count == 1 { Clock::Processor } else { Clock::Wall }
+    }
+
+    /// Nanoseconds since some moment.
+    fn now(self) -> f64 {
+        let time = clock_gettime(match self {
+            Clock::Wall => ClockId::Monotonic,
+            Clock::Processor => ClockId::ThreadCPUTime,
+        });
+        time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+    }
+}
 
 /// Whose library it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,12 +119,12 @@ pub fn measure(
     pinned_to: &[usize],
     rounds: usize,
 ) -> Outcome<Vec<Figure>> {
-    let start = Barrier::new(pinned_to.len());
-    let start = &start;
+    let clock = Clock::for_threads(pinned_to.len());
+    let start = &Barrier::new(pinned_to.len());
     let of_threads: Vec<Outcome<Vec<Vec<f64>>>> = std::thread::scope(|scope| {
         let threads: Vec<_> = pinned_to
             .iter()
-            .map(|&core| scope.spawn(move || one_thread(contenders, core, rounds, start)))
+            .map(|&core| scope.spawn(move || one_thread(contenders, core, rounds, clock, start)))
             .collect();
         threads
             .into_iter()
@@ -117,6 +145,7 @@ fn one_thread(
     contenders: &[Contender],
     core: usize,
     rounds: usize,
+    clock: Clock,
     start: &Barrier,
 ) -> Outcome<Vec<Vec<f64>>> {
     let mut failure = cores::pin(core).err();
@@ -134,7 +163,7 @@ fn one_thread(
                 // The first round warms up and says how much work a chunk is.
                 chunk_size(contender).map(|chunk| chunks[index] = chunk)
             } else {
-                batch(contender, chunks[index]).map(|figure| batches[index].push(figure))
+                batch(contender, chunks[index], clock).map(|figure| batches[index].push(figure))
             };
             failure = result.err().map(|error| format!("{}: {error}", contender.name()));
         }
@@ -156,17 +185,14 @@ fn chunk_size(contender: &Contender) -> Outcome<u32> {
     }
 }
 
-fn batch(contender: &Contender, chunk: u32) -> Outcome<f64> {
-    let start = Instant::now();
+fn batch(contender: &Contender, chunk: u32, clock: Clock) -> Outcome<f64> {
+    let (start, before) = (Instant::now(), clock.now());
     let mut operations = 0u64;
-    loop {
+    while start.elapsed() < BATCH {
         (contender.work)(chunk)?;
         operations += u64::from(chunk);
-        let elapsed = start.elapsed();
-        if elapsed >= BATCH {
-            return Ok(elapsed.as_secs_f64() * 1e9 / operations as f64);
-        }
     }
+    Ok((clock.now() - before) / operations as f64)
 }
 
 #[cfg(test)]
@@ -187,14 +213,19 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_that_takes_longer_than_a_batch_is_measured() {
-        let slow = contender(Box::new(|count| {
-            std::thread::sleep(2 * BATCH * count);
-            Ok(())
-        }));
+    fn one_thread_does_not_count_what_it_slept_and_two_do() {
+        let asleep = 2e9 * BATCH.as_secs_f64();
+        let slow = || {
+            contender(Box::new(|count| {
+                std::thread::sleep(2 * BATCH * count);
+                Ok(())
+            }))
+        };
         let core = cores::available().unwrap()[0];
-        let figures = measure(&[slow], &[core], 1).unwrap();
-        assert!(figures[0].minimum >= 2e9 * BATCH.as_secs_f64(), "{figures:?}");
+        let alone = measure(&[slow()], &[core], 1).unwrap();
+        assert!(alone[0].minimum < asleep, "{alone:?}");
+        let together = measure(&[slow()], &[core, core], 1).unwrap();
+        assert!(together[0].minimum >= asleep, "{together:?}");
     }
 
     #[test]
