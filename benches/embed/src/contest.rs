@@ -4,8 +4,9 @@
 //! so that a figure of two threads never contains time in which one was alone. Medians of many
 //! batches, never means; the minimum says what an undisturbed batch takes.
 //!
-//! One thread's time is the processor's, so that other programs on the machine are not part of it.
-//! Threads that wait for each other sleep: with more than one, it is the time on the wall.
+//! One thread's time is that for which it had a processor, so that other programs on the machine are
+//! not part of it. Threads that wait for each other sleep: with more than one, it is the time on the
+//! wall, and how much of it was spent on a processor is said beside it.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -19,30 +20,6 @@ use crate::cores;
 const BATCH: Duration = Duration::from_millis(4);
 /// Operations between two looks at the clock take about this long.
 const CHUNK: Duration = Duration::from_micros(200);
-
-/// What time is.
-#[derive(Debug, Clone, Copy)]
-enum Clock {
-    /// That of the wall.
-    Wall,
-    /// That for which the calling thread had a processor.
-    Processor,
-}
-
-impl Clock {
-    fn for_threads(count: usize) -> Clock {
-        if count == 1 { Clock::Processor } else { Clock::Wall }
-    }
-
-    /// Nanoseconds since some moment.
-    fn now(self) -> f64 {
-        let time = clock_gettime(match self {
-            Clock::Wall => ClockId::Monotonic,
-            Clock::Processor => ClockId::ThreadCPUTime,
-        });
-        time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
-    }
-}
 
 /// Whose library it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,25 +65,44 @@ impl Contender {
     }
 }
 
-/// Nanoseconds per operation.
+/// Nanoseconds per operation, over all batches of all threads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
-    /// The median over all batches of all threads.
+    /// The median of what counts.
     pub median: f64,
-    /// The least of them.
+    /// The least of it.
     pub minimum: f64,
+    /// The median of the time on a processor.
+    pub processor: f64,
+}
+
+/// Nanoseconds per operation in one batch.
+#[derive(Debug, Clone, Copy)]
+struct Batch {
+    wall: f64,
+    processor: f64,
 }
 
 impl Figure {
-    fn of(mut batches: Vec<f64>) -> Figure {
-        batches.sort_by(f64::total_cmp);
-        let middle = batches.len() / 2;
-        let median = match batches.len() {
-            0 => f64::NAN,
-            n if n % 2 == 1 => batches[middle],
-            _ => (batches[middle - 1] + batches[middle]) / 2.0,
+    fn of(batches: &[Batch], threads: usize) -> Figure {
+        let sorted = |figure: fn(&Batch) -> f64| {
+            let mut figures: Vec<f64> = batches.iter().map(figure).collect();
+            figures.sort_by(f64::total_cmp);
+            figures
         };
-        Figure { median, minimum: batches.first().copied().unwrap_or(f64::NAN) }
+        let processor = sorted(|batch| batch.processor);
+        let counts = if threads == 1 { processor.clone() } else { sorted(|batch| batch.wall) };
+        let minimum = counts.first().copied().unwrap_or(f64::NAN);
+        Figure { median: median(&counts), minimum, processor: median(&processor) }
+    }
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[middle],
+        _ => (sorted[middle - 1] + sorted[middle]) / 2.0,
     }
 }
 
@@ -119,25 +115,24 @@ pub fn measure(
     pinned_to: &[usize],
     rounds: usize,
 ) -> Outcome<Vec<Figure>> {
-    let clock = Clock::for_threads(pinned_to.len());
     let start = &Barrier::new(pinned_to.len());
-    let of_threads: Vec<Outcome<Vec<Vec<f64>>>> = std::thread::scope(|scope| {
+    let of_threads: Vec<Outcome<Vec<Vec<Batch>>>> = std::thread::scope(|scope| {
         let threads: Vec<_> = pinned_to
             .iter()
-            .map(|&core| scope.spawn(move || one_thread(contenders, core, rounds, clock, start)))
+            .map(|&core| scope.spawn(move || one_thread(contenders, core, rounds, start)))
             .collect();
         threads
             .into_iter()
             .map(|t| t.join().unwrap_or_else(|_| Err("a thread panicked".to_owned())))
             .collect()
     });
-    let mut batches: Vec<Vec<f64>> = contenders.iter().map(|_| Vec::new()).collect();
+    let mut batches: Vec<Vec<Batch>> = contenders.iter().map(|_| Vec::new()).collect();
     for thread in of_threads {
         for (all, own) in batches.iter_mut().zip(thread?) {
             all.extend(own);
         }
     }
-    Ok(batches.into_iter().map(Figure::of).collect())
+    Ok(batches.iter().map(|batches| Figure::of(batches, pinned_to.len())).collect())
 }
 
 /// A thread that fails still meets the others at each start, so that they end.
@@ -145,12 +140,11 @@ fn one_thread(
     contenders: &[Contender],
     core: usize,
     rounds: usize,
-    clock: Clock,
     start: &Barrier,
-) -> Outcome<Vec<Vec<f64>>> {
+) -> Outcome<Vec<Vec<Batch>>> {
     let mut failure = cores::pin(core).err();
     let mut chunks = vec![1; contenders.len()];
-    let mut batches: Vec<Vec<f64>> = contenders.iter().map(|_| Vec::new()).collect();
+    let mut batches: Vec<Vec<Batch>> = contenders.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
         for place in 0..contenders.len() {
             let index = if round % 2 == 1 { place } else { contenders.len() - 1 - place };
@@ -163,7 +157,7 @@ fn one_thread(
                 // The first round warms up and says how much work a chunk is.
                 chunk_size(contender).map(|chunk| chunks[index] = chunk)
             } else {
-                batch(contender, chunks[index], clock).map(|figure| batches[index].push(figure))
+                batch(contender, chunks[index]).map(|figure| batches[index].push(figure))
             };
             failure = result.err().map(|error| format!("{}: {error}", contender.name()));
         }
@@ -185,14 +179,22 @@ fn chunk_size(contender: &Contender) -> Outcome<u32> {
     }
 }
 
-fn batch(contender: &Contender, chunk: u32, clock: Clock) -> Outcome<f64> {
-    let (start, before) = (Instant::now(), clock.now());
+fn batch(contender: &Contender, chunk: u32) -> Outcome<Batch> {
+    let (start, before) = (Instant::now(), time_on_processor());
     let mut operations = 0u64;
     while start.elapsed() < BATCH {
         (contender.work)(chunk)?;
         operations += u64::from(chunk);
     }
-    Ok((clock.now() - before) / operations as f64)
+    let (wall, after) = (start.elapsed(), time_on_processor());
+    let each = |nanoseconds: f64| nanoseconds / operations as f64;
+    Ok(Batch { wall: each(wall.as_secs_f64() * 1e9), processor: each(after - before) })
+}
+
+/// Nanoseconds for which this thread has had a processor.
+fn time_on_processor() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 #[cfg(test)]
@@ -208,8 +210,9 @@ mod tests {
 
     #[test]
     fn one_disturbed_batch_moves_neither_the_median_nor_the_least() {
-        let figure = Figure::of(vec![3.0, 900.0, 2.0]);
-        assert_eq!(figure, Figure { median: 3.0, minimum: 2.0 });
+        let batches = [3.0, 900.0, 2.0].map(|wall| Batch { wall, processor: 1.0 });
+        let figure = Figure::of(&batches, 2);
+        assert_eq!(figure, Figure { median: 3.0, minimum: 2.0, processor: 1.0 });
     }
 
     #[test]

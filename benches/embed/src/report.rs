@@ -41,19 +41,22 @@ impl Line {
     }
 }
 
-/// All figures, with the least in brackets, divided by `nanoseconds` of the unit.
+/// All figures, divided by `nanoseconds` of the unit.
 #[must_use]
 pub fn grid(title: &str, lines: &[Line], nanoseconds: f64) -> String {
-    let mut text = format!("\n{title}: median (least)\n");
+    let mut text = format!("\n{title}: median, (least), time on a processor\n");
     for line in lines {
         let _ = writeln!(text, "{}", line.name);
         for (side, name, figure) in &line.figures {
-            let (median, least) = (figure.median / nanoseconds, figure.minimum / nanoseconds);
+            let [median, least, processor] = [figure.median, figure.minimum, figure.processor]
+                .map(|figure| figure / nanoseconds);
+            let least = format!("({least:.2})");
             let mark = match line.best(*side) {
                 Some((best, _)) if *side == Side::Wasmtime && best == name => "  best of its own",
                 _ => "",
             };
-            let _ = writeln!(text, "  {name:<38} {median:>10.2}  ({least:.2}){mark}");
+            let _ =
+                writeln!(text, "  {name:<32} {median:>10.2} {least:>12} {processor:>10.2}{mark}");
         }
     }
     text
@@ -93,7 +96,7 @@ mod tests {
     #[test]
     fn a_row_is_compared_with_the_fastest_configuration_of_that_row() {
         let entry = |side, name: &str, median: f64| {
-            (side, name.to_owned(), Figure { median, minimum: median })
+            (side, name.to_owned(), Figure { median, minimum: median, processor: median })
         };
         let line = |name, slow: f64, fast: f64| Line {
             name,
