@@ -8,7 +8,7 @@ pub mod wasmtime;
 use selkie_benches::Outcome;
 
 use crate::contest::{Contender, Side, Work};
-use crate::guests::{ARGUMENT, Answers, Guest, Purpose};
+use crate::guests::{ARGUMENT, Guest, Purpose};
 
 /// What the data of a store is.
 pub type Data = u64;
@@ -21,16 +21,16 @@ pub type Data = u64;
 pub fn contenders(guest: &Guest, wants: impl Fn(&str) -> bool) -> Outcome<Vec<Contender>> {
     let mut contenders = Vec::new();
     if wants("selkie") {
-        contenders.push(contender(Side::Ours, "", ours::Maker::new(guest)?, guest)?);
+        contenders.push(contender(Side::Ours, "", guest, || ours::Maker::new(guest))?);
     }
     for wasmtime::Configuration { name, make } in wasmtime::CONFIGURATIONS {
         if wants(&format!("wasmtime {name}")) {
-            let maker = wasmtime::Maker::new(guest, &make())?;
-            contenders.push(contender(Side::Wasmtime, name, maker, guest)?);
+            let maker = || wasmtime::Maker::new(guest, &make());
+            contenders.push(contender(Side::Wasmtime, name, guest, maker)?);
         }
     }
     if wants("wasmi") {
-        contenders.push(contender(Side::Wasmi, "", wasmi::Maker::new(guest)?, guest)?);
+        contenders.push(contender(Side::Wasmi, "", guest, || wasmi::Maker::new(guest))?);
     }
     Ok(contenders)
 }
@@ -67,63 +67,80 @@ pub trait Maker: Send + Sync + 'static {
     fn memory<'a>(&self, live: &'a mut Self::Live) -> Outcome<&'a mut [u8]>;
 }
 
+/// What checks is gone before anything is measured: pages that were only looked at stay mapped,
+/// and then finding out which were written takes longer.
 fn contender<M: Maker>(
     side: Side,
     configuration: &'static str,
-    maker: M,
     guest: &Guest,
+    make: impl Fn() -> Outcome<M>,
 ) -> Outcome<Contender> {
-    let work = match guest.purpose {
-        Purpose::Call(answers) => calls(maker, answers),
-        Purpose::Write(pages) => writes(maker, pages),
-        Purpose::Nothing => Ok(ends_at_once(maker)),
-    };
+    let work = make().and_then(|maker| check(&maker, guest.purpose)).and_then(|()| {
+        let maker = make()?;
+        match guest.purpose {
+            Purpose::Call(answers) => calls(maker, answers.run),
+            Purpose::Write(pages) => Ok(writes(maker, pages)),
+            Purpose::Nothing => Ok(ends_at_once(maker)),
+        }
+    });
     let work = work.map_err(|e| format!("{} {configuration}: {e}", side.name()))?;
     Ok(Contender { side, configuration, work })
 }
 
-fn ends_at_once<M: Maker>(maker: M) -> Work {
-    Box::new(move |count| (0..count).try_for_each(|i| maker.instantiate(i.into()).map(drop)))
-}
-
-fn calls<M: Maker>(maker: M, answers: Answers) -> Outcome<Work> {
-    let (run, look) = (maker.export("run")?, maker.export("look")?);
-    for _ in 0..3 {
+/// Whether instances are as the first one was, whatever those before them wrote.
+fn check<M: Maker>(maker: &M, purpose: Purpose) -> Outcome<()> {
+    let mut fresh: Option<Vec<u8>> = None;
+    for _ in 0..4 {
         let mut live = maker.instantiate(0)?;
-        expect("look", answers.look, maker.call(&mut live, &look, ARGUMENT)?)?;
-        expect("run", answers.run, maker.call(&mut live, &run, ARGUMENT)?)?;
+        match purpose {
+            Purpose::Call(answers) => {
+                let call =
+                    |live: &mut M::Live, name| maker.call(live, &maker.export(name)?, ARGUMENT);
+                expect("look", answers.look, call(&mut live, "look")?)?;
+                expect("run", answers.run, call(&mut live, "run")?)?;
+            }
+            Purpose::Write(pages) => {
+                let bytes = maker.memory(&mut live)?;
+                if *fresh.get_or_insert_with(|| bytes.to_vec()) != *bytes {
+                    return Err("a new instance's memory is not as it was".to_owned());
+                }
+                write(bytes, pages);
+            }
+            Purpose::Nothing => {}
+        }
     }
-    Ok(Box::new(move |count| {
-        (0..count).try_for_each(|i| {
-            let mut live = maker.instantiate(i.into())?;
-            expect("run", answers.run, maker.call(&mut live, &run, ARGUMENT)?)
-        })
-    }))
+    Ok(())
 }
 
 fn expect(what: &str, expected: i32, answer: i32) -> Outcome<()> {
     if answer == expected { Ok(()) } else { Err(format!("`{what}` answers {answer}")) }
 }
 
-fn writes<M: Maker>(maker: M, pages: usize) -> Outcome<Work> {
-    let write = move |bytes: &mut [u8]| {
-        let distance = bytes.len() / pages;
-        bytes.iter_mut().step_by(distance).for_each(|byte| *byte = 0xa5);
-    };
-    let fresh = maker.memory(&mut maker.instantiate(0)?)?.to_vec();
-    for _ in 0..3 {
-        let mut live = maker.instantiate(0)?;
-        let bytes = maker.memory(&mut live)?;
-        if *bytes != *fresh {
-            return Err("a new instance's memory is not as it was".to_owned());
-        }
-        write(bytes);
-    }
+fn ends_at_once<M: Maker>(maker: M) -> Work {
+    Box::new(move |count| (0..count).try_for_each(|i| maker.instantiate(i.into()).map(drop)))
+}
+
+fn calls<M: Maker>(maker: M, answer: i32) -> Outcome<Work> {
+    let run = maker.export("run")?;
     Ok(Box::new(move |count| {
         (0..count).try_for_each(|i| {
             let mut live = maker.instantiate(i.into())?;
-            write(maker.memory(&mut live)?);
-            Ok(())
+            expect("run", answer, maker.call(&mut live, &run, ARGUMENT)?)
         })
     }))
+}
+
+fn writes<M: Maker>(maker: M, pages: usize) -> Work {
+    Box::new(move |count| {
+        (0..count).try_for_each(|i| {
+            let mut live = maker.instantiate(i.into())?;
+            write(maker.memory(&mut live)?, pages);
+            Ok(())
+        })
+    })
+}
+
+fn write(bytes: &mut [u8], pages: usize) {
+    let distance = bytes.len() / pages;
+    bytes.iter_mut().step_by(distance).for_each(|byte| *byte = 0xa5);
 }

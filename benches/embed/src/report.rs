@@ -56,7 +56,7 @@ pub fn grid(title: &str, lines: &[Line], nanoseconds: f64) -> String {
                 _ => "",
             };
             let _ =
-                writeln!(text, "  {name:<32} {median:>10.2} {least:>12} {processor:>10.2}{mark}");
+                writeln!(text, "  {name:<36} {median:>10.2} {least:>12} {processor:>10.2}{mark}");
         }
     }
     text
