@@ -4,7 +4,8 @@
 //! Invariant: a figure is only ever compared with a figure of the same interleaved run.
 //! Deliberately not here: what is measured. Each of the six programs (`execute`, `compile`,
 //! `startup`, `fs`, `gc`, `exceptions`) says that itself. Nothing links against the engine; it is
-//! measured from outside, as a person at a shell sees it.
+//! measured from outside, as a person at a shell sees it. What a program sees that embeds it is
+//! measured by the package in `embed`, which takes options and tables from here.
 
 pub mod artifact;
 pub mod child;

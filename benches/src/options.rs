@@ -12,6 +12,8 @@ use crate::Outcome;
 pub struct Options {
     /// Only rows whose name contains one of these; all when empty.
     pub filters: Vec<String>,
+    /// Only engines whose name contains one of these; all when empty.
+    pub engines: Vec<String>,
     /// How often each side runs, after one run that is not counted.
     pub rounds: usize,
     /// Work per kernel in percent of the usual.
@@ -37,6 +39,7 @@ impl Options {
     ) -> Outcome<Option<Self>> {
         let mut options = Self {
             filters: Vec::new(),
+            engines: Vec::new(),
             rounds: usual_rounds,
             scale_percent: 100,
             json: None,
@@ -60,6 +63,7 @@ impl Options {
                 "--bench" => {}
                 "--help" | "-h" => return Ok(None),
                 "--filter" => options.filters.push(value()?),
+                "--engine" => options.engines.push(value()?),
                 "--rounds" => options.rounds = positive(&name, &value()?)? as usize,
                 "--scale" => options.scale_percent = positive(&name, &value()?)?,
                 "--json" => options.json = Some(value()?.into()),
@@ -77,6 +81,12 @@ impl Options {
     pub fn wants(&self, row: &str) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|f| row.contains(f.as_str()))
     }
+
+    /// Whether the engine of this name is wanted, for programs in which engines can be left out.
+    #[must_use]
+    pub fn wants_engine(&self, engine: &str) -> bool {
+        self.engines.is_empty() || self.engines.iter().any(|e| engine.contains(e.as_str()))
+    }
 }
 
 fn positive(name: &str, value: &str) -> Outcome<u32> {
@@ -93,6 +103,7 @@ pub fn help(name: &str) -> String {
         "Usage: cargo bench --bench {name} -- [OPTIONS]
 
   --filter TEXT   only rows whose name contains TEXT (may be repeated)
+  --engine TEXT   only engines whose name contains TEXT (embed; for profiles, not for ratios)
   --rounds N      runs per side, after one that is not counted
   --scale N       work per kernel in percent of the usual
   --json FILE     write the figures as JSON
