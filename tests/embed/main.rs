@@ -16,6 +16,7 @@ mod modules;
 mod process_signals;
 mod refs;
 mod roots;
+mod snapshots;
 mod strings;
 mod threads;
 mod types;

@@ -5,6 +5,7 @@
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::instance::warm::{Home, IdleInstances};
 use crate::module::{compile_artifact, to_binary};
 use crate::shards::Shards;
 use selkie_compile::{Compiler, Tuning};
@@ -38,6 +39,8 @@ struct Handle {
 struct Inner {
     /// By shard, while there is one.
     handles: Shards<Mutex<Weak<Handle>>>,
+    /// Everything that keeps instances ready, while it exists.
+    homes: Mutex<Vec<Weak<Home>>>,
     config: Config,
     types: RwLock<TypeRegistry>,
     compiler: OnceLock<Result<Tier, String>>,
@@ -72,6 +75,7 @@ impl Engine {
         selkie_vm::install_handlers()?;
         let inner = Arc::new(Inner {
             handles: Shards::default(),
+            homes: Mutex::default(),
             config: config.clone(),
             types: RwLock::default(),
             compiler: OnceLock::new(),
@@ -103,6 +107,36 @@ impl Engine {
     /// Whether two handles are the same engine.
     pub fn same(a: &Engine, b: &Engine) -> bool {
         Arc::ptr_eq(&a.handle.inner, &b.handle.inner)
+    }
+
+    /// What is kept ready for instances to come, by every [`InstancePre`](crate::InstancePre) and on
+    /// every processor. Asks the system about each memory.
+    pub fn idle_instances(&self) -> IdleInstances {
+        let mut sum = IdleInstances::default();
+        self.homes().iter().for_each(|home| sum += home.stats());
+        sum
+    }
+
+    /// Lets go of everything that is kept ready for instances to come: their memory goes back to the
+    /// system. Instances are made as before, the next ones from nothing.
+    ///
+    /// What nobody needs while others come and go is let go of without being told. For a process that
+    /// has nothing to do.
+    pub fn trim_idle_instances(&self) {
+        self.homes().iter().for_each(|home| home.trim());
+    }
+
+    fn homes(&self) -> Vec<Arc<Home>> {
+        let homes = self.inner().homes.lock().unwrap_or_else(PoisonError::into_inner);
+        homes.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(crate) fn add_home(&self, home: &Arc<Home>) {
+        let mut homes = self.inner().homes.lock().unwrap_or_else(PoisonError::into_inner);
+        if homes.len() == homes.capacity() {
+            homes.retain(|home| home.strong_count() > 0);
+        }
+        homes.push(Arc::downgrade(home));
     }
 
     pub(crate) fn types(&self) -> RwLockReadGuard<'_, TypeRegistry> {

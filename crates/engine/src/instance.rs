@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod pre;
+pub(crate) mod snapshot;
 pub(crate) mod state;
 pub(crate) mod warm;
 
@@ -16,9 +17,10 @@ use crate::module::Module;
 use crate::raw;
 use crate::store::{AsContextMut, InstanceId, StoreContextMut, StoreId, StoreInner};
 use crate::table::Table;
-use create::Import;
+use create::{Beginning, Import};
 use selkie_module::EntityIndex;
 use selkie_module::registry::canonical;
+use std::sync::Arc;
 
 /// An instance of a module. A handle: the instance lives as long as its store.
 ///
@@ -36,8 +38,8 @@ use selkie_module::registry::canonical;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instance {
-    store: StoreId,
-    id: InstanceId,
+    pub(crate) store: StoreId,
+    pub(crate) id: InstanceId,
 }
 
 impl Instance {
@@ -54,7 +56,10 @@ impl Instance {
         let imports: Vec<Import> = imports.iter().copied().map(Import::Extern).collect();
         check_imports(context.inner(), module, &imports)?;
         let images = module.inner.memory_images_if_useful();
-        let id = create::create(context.inner(), module, &imports, images)?;
+        let id = create::create(context.inner(), module, &imports, Beginning::Module(images))?;
+        if imports.is_empty() {
+            context.inner().instance_mut(id).imports = Some(Arc::new([]));
+        }
         Instance::start(context, id)
     }
 

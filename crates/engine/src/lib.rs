@@ -66,6 +66,7 @@ pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmR
 pub use global::{Extern, Global, Tag};
 pub use instance::Instance;
 pub use instance::pre::InstancePre;
+pub use instance::warm::IdleInstances;
 pub use limits::{LimitExceeded, StoreLimits};
 pub use linker::Linker;
 pub use memory::{Memory, SharedMemory};

@@ -266,7 +266,7 @@ impl<T> Linker<T> {
                 Import::Extern(_) => {} // of a store, which is not known yet
             }
         }
-        Ok(InstancePre::new(module, imports.into()))
+        Ok(InstancePre::new(module, imports.into(), None))
     }
 
     /// Instantiates a module and runs its start function.

@@ -103,6 +103,14 @@ impl MemoryEntry {
         }
     }
 
+    /// Bytes that are resident and shared with nobody; 0 for a memory that threads share.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        match &self.body {
+            MemoryBody::Own(memory) => memory.resident_bytes(),
+            MemoryBody::Shared(_) => 0,
+        }
+    }
+
     pub(crate) fn pages(&self) -> u64 {
         self.byte_len() >> self.ty.page_size_log2
     }
@@ -267,6 +275,10 @@ impl Memory {
 
     /// The bytes, for writing. Empty for a shared memory.
     ///
+    /// Whoever writes to a known place does better with [`Memory::range_mut`] or [`Memory::write`]:
+    /// what may have been written anywhere takes longer to restore, where instances are made of what
+    /// former ones left behind (see [`InstancePre`](crate::InstancePre)).
+    ///
     /// # Panics
     /// It belongs to another store.
     pub fn data_mut<'a, T: 'static>(
@@ -288,10 +300,43 @@ impl Memory {
         let (inner, data) = store.into().into_parts();
         inner.assert_owns(self.store);
         let bytes: &'a mut [u8] = match &mut inner.memories[self.index as usize].body {
-            MemoryBody::Own(memory) => raw::memory_bytes_mut(memory),
+            // The system may be asked to write there.
+            MemoryBody::Own(memory) if memory.open_all() => raw::memory_bytes_mut(memory),
+            MemoryBody::Own(_) => &mut [],
             MemoryBody::Shared(_) => &mut [],
         };
         (bytes, data)
+    }
+
+    /// A range of the bytes for writing, and the store's data beside it.
+    ///
+    /// # Errors
+    /// The range is out of bounds; the memory is shared, or belongs to another store.
+    #[inline]
+    pub fn range_mut<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+        range: std::ops::Range<usize>,
+    ) -> Result<(&'a mut [u8], &'a mut T)> {
+        let (inner, data) = store.into().into_parts();
+        inner.check(self.store)?;
+        let MemoryBody::Own(memory) = &mut inner.memories[self.index as usize].body else {
+            return Err(Error::new(ErrorKind::Invalid, "other threads may write to the memory"));
+        };
+        if range.start > range.end || range.end as u64 > memory.len() || !memory.open(range.clone())
+        {
+            return Err(out_of_bounds());
+        }
+        Ok((&mut raw::memory_bytes_mut(memory)[range], data))
+    }
+
+    /// Bytes of it that are resident and shared with nobody: pages that were written and not given
+    /// back. Asks the system, which takes some microseconds; 0 for a shared memory.
+    ///
+    /// # Panics
+    /// It belongs to another store.
+    pub fn resident_bytes(&self, store: impl AsContext) -> usize {
+        self.entry(store.as_context()).resident_bytes()
     }
 
     /// Copies bytes out.

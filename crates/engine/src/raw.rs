@@ -11,8 +11,8 @@ use crate::store::StoreInner;
 use selkie_module::TrapCode;
 use selkie_module::heap::ObjectKind;
 use selkie_vm::{
-    LinearMemory, Roots, StartPlan, StoreRuntime, TableStorage, VMContext, VMContinuationSlot,
-    VMFuncRef, VMFuncSlot, VMGlobal, VMMemory, VMTable, VMTag,
+    LinearMemory, MemoryImage, Roots, StartPlan, StoreRuntime, TableStorage, VMContext,
+    VMContinuationSlot, VMFuncRef, VMFuncSlot, VMGlobal, VMMemory, VMTable, VMTag,
 };
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -165,6 +165,15 @@ pub(crate) fn memory_bytes(memory: &LinearMemory) -> &[u8] {
 pub(crate) fn memory_bytes_mut(memory: &mut LinearMemory) -> &mut [u8] {
     // SAFETY: as above, and the memory itself is exclusively borrowed.
     unsafe { memory.bytes_mut() }
+}
+
+/// What a memory holds now.
+///
+/// # Errors
+/// The system has no room for a copy.
+pub(crate) fn image_of(memory: &LinearMemory) -> Result<MemoryImage> {
+    // SAFETY: machine code of the store runs only while the store is exclusively borrowed.
+    Ok(unsafe { memory.image_of_contents() }?)
 }
 
 /// Makes a memory what it was at first, for another instance.

@@ -39,6 +39,7 @@ impl<T> Shards<T> {
     }
 
     /// Everybody's.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.parts.iter().map(|part| &part.0)
     }

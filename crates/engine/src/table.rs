@@ -5,6 +5,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::LimitExceeded;
+use crate::module::ModuleInner;
 use crate::raw;
 use crate::store::{AsContext, AsContextMut, InstanceId, StoreId, StoreInner};
 use crate::types::TableType;
@@ -75,6 +76,13 @@ impl TableEntry {
         is_reset
     }
 
+    /// What a lazy slot of a table means, which an instance of the module owns.
+    pub(crate) fn initial_func(&self, module: &ModuleInner, index: u64) -> Option<FuncIndex> {
+        let (_, defined) = self.owner?;
+        let image = &module.table_images[defined.index()];
+        image.get(index as usize).copied().flatten().or(self.lazy_default)
+    }
+
     fn grow(&mut self, delta: u64) -> Option<u64> {
         let old = self.storage.grow(delta).ok()?;
         raw::write_table(self.definition, self.storage.definition());
@@ -109,9 +117,8 @@ impl StoreInner {
         if slot.type_id != 0 || slot.func_ref != func_slot::LAZY {
             return Ok(slot);
         }
-        let func = entry.owner.and_then(|(owner, defined)| {
-            let image = &self.instance(owner).module.table_images[defined.index()];
-            let func = image.get(index as usize).copied().flatten().or(entry.lazy_default);
+        let func = entry.owner.and_then(|(owner, _)| {
+            let func = entry.initial_func(&self.instance(owner).module, index);
             func.map(|func| (owner, func))
         });
         let filled = match func {

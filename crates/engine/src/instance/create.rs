@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::func::host::HostFunc;
 use crate::global::Extern;
 use crate::images::MemoryImages;
+use crate::instance::snapshot::Snapshot;
 use crate::memory::MemoryEntry;
 use crate::module::Module;
 use crate::raw::{self, ContextBox};
@@ -20,8 +21,8 @@ use selkie_module::layout::context;
 use selkie_module::registry::canonical;
 use selkie_module::{
     ConstExpr, ConstOp, DataIndex, DataMode, DefinedGlobalIndex, DefinedTableIndex,
-    DefinedTagIndex, ElemIndex, ElemItems, ElemMode, FuncIndex, GlobalIndex, MemoryIndex,
-    ModuleInfo, TableIndex, TagIndex, TrapCode,
+    DefinedTagIndex, ElemIndex, ElemItems, ElemMode, FuncIndex, GlobalIndex, Limits, MemoryIndex,
+    MemoryType, ModuleInfo, TableIndex, TableType, TagIndex, TrapCode,
 };
 use selkie_vm::{VMContext, VMFuncImport, VMGlobal, VMHostContext, VMTag};
 use std::sync::Arc;
@@ -35,22 +36,33 @@ pub(crate) enum Import {
     StringConstant(Arc<str>),
 }
 
+/// What an instance begins with.
+#[derive(Clone, Copy)]
+pub(crate) enum Beginning<'a> {
+    /// What the module says, part of which may be in images.
+    Module(Option<&'a MemoryImages>),
+    /// What another has become.
+    Snapshot(&'a Snapshot),
+}
+
 /// Makes an instance and runs everything but its start function.
 pub(crate) fn create(
     store: &mut StoreInner,
     module: &Module,
     imports: &[Import],
-    images: Option<&MemoryImages>,
+    beginning: Beginning<'_>,
 ) -> Result<InstanceId> {
     if store.instances.len() >= store.limits.instances {
         let message = format!("the store's limit of {} instances", store.limits.instances);
         return Err(Error::new(ErrorKind::Limit, message));
     }
-    store.consume_fuel(instantiation_units(&module.inner.info))?;
+    if let Beginning::Module(_) = beginning {
+        store.consume_fuel(instantiation_units(&module.inner.info))?;
+    }
     let tags = store.tags.len();
     let host = &store.host;
     let before = (store.tables.len(), store.memories.len(), host.keep.len(), host.globals.len());
-    let id = match allocate(store, module, imports, images) {
+    let id = match allocate(store, module, imports, beginning) {
         Ok(id) => id,
         Err(error) => {
             // Nobody knows what was made so far, and its definitions lie in a context that is gone.
@@ -62,11 +74,18 @@ pub(crate) fn create(
             return Err(error);
         }
     };
-    globals(store, id)?;
-    elem_values(store, id)?;
-    tables(store, id)?;
-    elems(store, id)?;
-    datas(store, id, images.map_or(0, |images| images.segments))?;
+    // What slots of tables mean that were never written belongs to the module, whatever comes next.
+    lazy_tables(store, id);
+    match beginning {
+        Beginning::Module(images) => {
+            globals(store, id)?;
+            elem_values(store, id)?;
+            tables(store, id)?;
+            elems(store, id)?;
+            datas(store, id, images.map_or(0, |images| images.segments))?;
+        }
+        Beginning::Snapshot(snapshot) => snapshot.write(store, id)?,
+    }
     Ok(id)
 }
 
@@ -74,7 +93,7 @@ fn allocate(
     store: &mut StoreInner,
     module: &Module,
     imports: &[Import],
-    images: Option<&MemoryImages>,
+    beginning: Beginning<'_>,
 ) -> Result<InstanceId> {
     let inner = &module.inner;
     if inner.uses_heap {
@@ -102,8 +121,8 @@ fn allocate(
     for import in imports {
         fill_import(store, &mut state, &mut filled, import)?;
     }
-    allocate_tables(store, &mut state, &mut filled, id)?;
-    allocate_memories(store, &mut state, &mut filled, images)?;
+    allocate_tables(store, &mut state, &mut filled, id, beginning)?;
+    allocate_memories(store, &mut state, &mut filled, beginning)?;
     for i in 0..inner.info.tags.len() - inner.info.num_imported_tags {
         let at = inner.layout.tag(DefinedTagIndex::new(i));
         let id = store.new_tag(state.context.at::<VMTag>(at) as usize)?;
@@ -229,6 +248,7 @@ fn allocate_tables(
     state: &mut InstanceState,
     filled: &mut Filled,
     id: InstanceId,
+    beginning: Beginning<'_>,
 ) -> Result<()> {
     let module = state.module.clone();
     let first = module.info.num_imported_tables;
@@ -243,6 +263,11 @@ fn allocate_tables(
             _ => *ty,
         };
         let is_func = is_func_type(store, &ty);
+        let len = match beginning {
+            Beginning::Module(_) => ty.limits.min,
+            Beginning::Snapshot(snapshot) => snapshot.tables[i].len,
+        };
+        let ty = TableType { limits: Limits { min: len, ..ty.limits }, ..ty };
         let entry = TableEntry::new(store, ty, is_func, definition, Some((id, defined)))?;
         filled.tables.push(store.add_table(entry).index);
     }
@@ -253,7 +278,7 @@ fn allocate_memories(
     store: &mut StoreInner,
     state: &mut InstanceState,
     filled: &mut Filled,
-    images: Option<&MemoryImages>,
+    beginning: Beginning<'_>,
 ) -> Result<()> {
     let module = state.module.clone();
     for (i, ty) in module.info.memories.iter().enumerate().skip(filled.memories.len()) {
@@ -263,8 +288,15 @@ fn allocate_memories(
         let index = MemoryIndex::new(i);
         let defined = module.info.defined_memory(index).expect("imports were filled before");
         let definition = state.context.at(module.layout.memory(defined));
-        let image = images.and_then(|images| images.of(defined));
-        let entry = MemoryEntry::new(store, *ty, definition, image)?;
+        let (ty, image) = match beginning {
+            Beginning::Module(images) => (*ty, images.and_then(|images| images.of(defined))),
+            Beginning::Snapshot(snapshot) => {
+                let (bytes, image) = &snapshot.memories[defined.index()];
+                let limits = Limits { min: bytes >> ty.page_size_log2, ..ty.limits };
+                (MemoryType { limits, ..*ty }, Some(image.clone()))
+            }
+        };
+        let entry = MemoryEntry::new(store, ty, definition, image)?;
         state.context.put(module.layout.memory_pointer(index), entry.definition);
         filled.memories.push(store.add_memory(entry).index);
     }
@@ -282,14 +314,28 @@ fn globals(store: &mut StoreInner, id: InstanceId) -> Result<()> {
     Ok(())
 }
 
+/// A function in every slot is what lazy slots are for: nothing is touched.
+fn lazy_init(init: &ConstExpr) -> Option<FuncIndex> {
+    match init.0[..] {
+        [ConstOp::RefFunc(func)] => Some(func),
+        _ => None,
+    }
+}
+
+fn lazy_tables(store: &mut StoreInner, id: InstanceId) {
+    let module = store.instance(id).module.clone();
+    for (i, init) in module.info.table_inits.iter().enumerate() {
+        let table = store.instance(id).tables[module.info.num_imported_tables + i];
+        store.tables[table as usize].lazy_default = init.as_ref().and_then(lazy_init);
+    }
+}
+
 fn tables(store: &mut StoreInner, id: InstanceId) -> Result<()> {
     let module = store.instance(id).module.clone();
     for (i, init) in module.info.table_inits.iter().enumerate() {
         let Some(init) = init else { continue };
         let table = store.instance(id).tables[module.info.num_imported_tables + i];
-        // A function in every slot is what lazy slots are for: nothing is touched.
-        if let [ConstOp::RefFunc(func)] = init.0[..] {
-            store.tables[table as usize].lazy_default = Some(func);
+        if lazy_init(init).is_some() {
             continue;
         }
         let value = eval(store, id, init)? as u64;

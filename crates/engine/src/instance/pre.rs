@@ -5,14 +5,17 @@
 //! apart.
 
 use super::Instance;
-use super::create::{self, Import};
+use super::create::{self, Beginning, Import};
+use super::snapshot::Snapshot;
 use super::warm::Home;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::images::MemoryImages;
 use crate::linker::{check_extern, other_engine};
 use crate::module::Module;
 use crate::shards::Shards;
-use crate::store::{AsContextMut, StoreInner};
+use crate::store::{AsContextMut, InstanceId, StoreContextMut, StoreInner};
+use selkie_module::fuel::instantiation_units;
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
@@ -44,9 +47,42 @@ pub struct InstancePre<T: 'static> {
 struct Shared {
     module: Module,
     imports: Arc<[Import]>,
+    /// What instances begin with, if not with what the module says.
+    snapshot: Option<Arc<Snapshot>>,
     /// Whether what instances leave behind can be used again.
     is_reusable: bool,
     homes: Shards<OnceLock<Arc<Home>>>,
+}
+
+impl Shared {
+    fn new_home(&self) -> Arc<Home> {
+        let units = match self.snapshot {
+            // What instances begin with has been paid for.
+            Some(_) => 0,
+            None => instantiation_units(&self.module.inner.info),
+        };
+        Home::new(&self.module, units)
+    }
+
+    fn create(&self, store: &mut StoreInner, images: Option<&MemoryImages>) -> Result<InstanceId> {
+        let beginning = match &self.snapshot {
+            Some(snapshot) => Beginning::Snapshot(snapshot),
+            None => Beginning::Module(images),
+        };
+        let id = create::create(store, &self.module, &self.imports, beginning)?;
+        if self.imports.iter().all(|import| matches!(import, Import::Host(_))) {
+            store.instance_mut(id).imports = Some(self.imports.clone());
+        }
+        Ok(id)
+    }
+
+    /// Runs the start function, unless that has been done.
+    fn start<T>(&self, mut store: StoreContextMut<'_, T>, id: InstanceId) -> Result<Instance> {
+        match self.snapshot {
+            Some(_) => Ok(Instance::from_id(store.inner(), id)),
+            None => Instance::start(store, id),
+        }
+    }
 }
 
 impl<T> Clone for InstancePre<T> {
@@ -62,10 +98,14 @@ impl<T> std::fmt::Debug for InstancePre<T> {
 }
 
 impl<T> InstancePre<T> {
-    pub(crate) fn new(module: &Module, imports: Arc<[Import]>) -> InstancePre<T> {
+    pub(crate) fn new(
+        module: &Module,
+        imports: Arc<[Import]>,
+        snapshot: Option<Arc<Snapshot>>,
+    ) -> InstancePre<T> {
         let is_reusable = Home::suits(module, &imports);
         let homes = Shards::default();
-        let shared = Shared { module: module.clone(), imports, is_reusable, homes };
+        let shared = Shared { module: module.clone(), imports, snapshot, is_reusable, homes };
         InstancePre { shared: Arc::new(shared), data: PhantomData }
     }
 
@@ -91,17 +131,16 @@ impl<T> InstancePre<T> {
         if !shared.is_reusable || !inner.is_fresh() {
             return self.instantiate_once(context);
         }
-        let home = shared.homes.mine().get_or_init(|| Home::new(&shared.module));
+        let home = shared.homes.mine().get_or_init(|| shared.new_home());
         let id = match home.take(inner)? {
             Some(id) => id,
             None => {
-                let images = shared.module.inner.memory_images();
-                let id = create::create(inner, &shared.module, &shared.imports, Some(images))?;
+                let id = shared.create(inner, Some(shared.module.inner.memory_images()))?;
                 home.adopt(inner);
                 id
             }
         };
-        Instance::start(context, id)
+        shared.start(context, id)
     }
 
     /// Instantiates without regard to instances before and after.
@@ -113,9 +152,8 @@ impl<T> InstancePre<T> {
         let inner = context.inner();
         let module = &self.shared.module;
         self.check(inner)?;
-        let images = module.inner.memory_images_if_useful();
-        let id = create::create(inner, module, &self.shared.imports, images)?;
-        Instance::start(context, id)
+        let id = self.shared.create(inner, module.inner.memory_images_if_useful())?;
+        self.shared.start(context, id)
     }
 
     /// Checks what can be checked only when the store is known.

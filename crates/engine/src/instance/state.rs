@@ -1,6 +1,7 @@
 //! What an instance consists of at run time, and how its function references come to be.
 
 use crate::error::Result;
+use crate::instance::create::Import;
 use crate::module::ModuleInner;
 use crate::raw::{self, ContextBox};
 use crate::store::{InstanceId, StoreInner};
@@ -17,6 +18,8 @@ pub(crate) struct InstanceState {
     pub(crate) module: Arc<ModuleInner>,
     /// Whether its code is the one that does without guard pages.
     is_checked: bool,
+    /// What it was linked with, where none of that belongs to a store.
+    pub(crate) imports: Option<Arc<[Import]>>,
     /// The store's memories, by memory index.
     pub(crate) memories: Box<[u32]>,
     /// The store's tables, by table index.
@@ -52,6 +55,7 @@ impl InstanceState {
     pub(crate) fn new(context: ContextBox, module: Arc<ModuleInner>) -> InstanceState {
         let info = &module.info;
         InstanceState {
+            imports: None,
             memories: Box::new([]),
             tables: Box::new([]),
             imported_funcs: Box::new([]),

@@ -9,6 +9,9 @@
 //! there. What cannot be restored exactly, or not cheaply, is dropped. Restoring happens when a store
 //! is dropped, not when the next one comes.
 //!
+//! A home keeps what was needed at once lately: bodies that nobody took while many others were given
+//! back go. An engine that gets nothing to do at all can be told to let go of everything.
+//!
 //! [`InstancePre`]: super::pre::InstancePre
 
 use super::create::Import;
@@ -20,20 +23,70 @@ use crate::memory::MemoryEntry;
 use crate::module::Module;
 use crate::store::{InstanceId, StoreInner};
 use crate::table::TableEntry;
-use selkie_module::fuel::instantiation_units;
 use selkie_module::layout::global;
 use selkie_module::{DefinedGlobalIndex, FuncIndex};
 use selkie_vm::{InitialTable, VMFuncImport};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is kept ready for instances to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IdleInstances {
+    /// Instances that can be made of it.
+    pub instances: usize,
+    /// Bytes of their memories that are resident and shared with nobody.
+    pub resident_bytes: usize,
+}
+
+impl std::ops::AddAssign for IdleInstances {
+    fn add_assign(&mut self, other: IdleInstances) {
+        self.instances += other.instances;
+        self.resident_bytes += other.resident_bytes;
+    }
+}
 
 /// Where instances of one [`InstancePre`](super::pre::InstancePre) go back to from stores that the
 /// threads of one shard made.
 pub(crate) struct Home {
-    idle: Mutex<Vec<Box<Body>>>,
+    idle: Mutex<Idle>,
     /// What an instance costs to make, in fuel.
     units: u64,
     /// Its handles are counted where this home's are; kept while no store has one.
     engine: Engine,
+}
+
+/// Bodies that are ready.
+#[derive(Default)]
+struct Idle {
+    bodies: Vec<Box<Body>>,
+    /// The fewest that there were in the current period.
+    fewest: usize,
+    /// Bodies that were given back in the current period.
+    given_back: u32,
+}
+
+/// Bodies given back after which a period ends.
+const PERIOD: u32 = 1 << 12;
+
+impl Idle {
+    fn take(&mut self) -> Option<Box<Body>> {
+        let body = self.bodies.pop()?;
+        self.fewest = self.fewest.min(self.bodies.len());
+        Some(body)
+    }
+
+    /// Adds a body; answers those that nobody needed in a period.
+    fn put(&mut self, body: Box<Body>) -> Vec<Box<Body>> {
+        self.bodies.push(body);
+        self.given_back += 1;
+        if self.given_back < PERIOD {
+            return Vec::new();
+        }
+        self.given_back = 0;
+        let unneeded = std::mem::replace(&mut self.fewest, usize::MAX);
+        // Half of them, so that a short calm costs little.
+        self.bodies.drain(..(unneeded / 2).min(self.bodies.len())).collect()
+    }
 }
 
 /// A store's contents while they are ready for one, or, while they are in one, what they were at
@@ -81,12 +134,12 @@ impl Home {
             && !info.memories.iter().any(|memory| memory.shared)
     }
 
-    pub(crate) fn new(module: &Module) -> Arc<Home> {
-        Arc::new(Home {
-            idle: Mutex::default(),
-            units: instantiation_units(&module.inner.info),
-            engine: module.engine().local(),
-        })
+    /// A home for instances that cost this much fuel to make.
+    pub(crate) fn new(module: &Module, units: u64) -> Arc<Home> {
+        let engine = module.engine().local();
+        let home = Arc::new(Home { idle: Mutex::default(), units, engine });
+        home.engine.add_home(&home);
+        home
     }
 
     /// Makes a fresh store one with an instance that has not started. `None` where nothing is ready
@@ -95,14 +148,14 @@ impl Home {
     /// # Errors
     /// There is too little fuel.
     pub(crate) fn take(self: &Arc<Home>, store: &mut StoreInner) -> Result<Option<InstanceId>> {
-        let Some(mut body) = self.idle().pop() else { return Ok(None) };
+        let Some(mut body) = self.idle().take() else { return Ok(None) };
         // Whatever the limits say against it is said when a new one is made.
         if !body.contents.obey(store) {
-            self.idle().push(body);
+            self.idle().bodies.push(body);
             return Ok(None);
         }
         if let Err(error) = store.consume_fuel(self.units) {
-            self.idle().push(body);
+            self.idle().bodies.push(body);
             return Err(error.into());
         }
         body.contents.swap(store);
@@ -140,7 +193,7 @@ impl Home {
         store.lent = Some(Lent { home: self.clone(), body });
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Box<Body>>> {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -153,12 +206,29 @@ impl Home {
         }
         let config = home.engine.config();
         let (max_idle, keep_bytes) = (config.max_idle_instances, config.keep_resident_bytes);
-        if home.idle().len() >= max_idle {
+        if home.idle().bodies.len() >= max_idle {
             return;
         }
         body.contents.swap(store);
         if body.restore(keep_bytes) {
-            home.idle().push(body);
+            let unneeded = home.idle().put(body);
+            drop(unneeded);
+        }
+    }
+
+    /// Lets go of all that is ready.
+    pub(crate) fn trim(&self) {
+        let all = std::mem::take(&mut self.idle().bodies);
+        drop(all);
+    }
+
+    /// What is ready.
+    pub(crate) fn stats(&self) -> IdleInstances {
+        let idle = self.idle();
+        let bodies = idle.bodies.iter();
+        IdleInstances {
+            instances: idle.bodies.len(),
+            resident_bytes: bodies.map(|body| body.resident_bytes()).sum(),
         }
     }
 }
@@ -185,6 +255,10 @@ impl Contents {
 }
 
 impl Body {
+    fn resident_bytes(&self) -> usize {
+        self.contents.memories.iter().map(MemoryEntry::resident_bytes).sum()
+    }
+
     /// Makes it what it was at first. `false` where that is not possible.
     fn restore(&mut self, keep_bytes: usize) -> bool {
         let Body { contents, initial } = self;

@@ -62,15 +62,18 @@ enum Contents {
 }
 
 impl Contents {
-    /// A file in memory that nobody can change any more.
-    fn in_file(bytes: &[u8]) -> Result<Contents, ResourceError> {
-        let fail = |errno| ResourceError::system("make a memory image", bytes.len(), errno);
+    /// A file in memory that nobody can change any more, of which these parts are not zero.
+    fn in_file(total: usize, parts: &[(usize, &[u8])]) -> Result<Contents, ResourceError> {
+        let fail = |errno| ResourceError::system("make a memory image", total, errno);
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = rustix::fs::memfd_create("selkie-image", flags).map_err(fail)?;
-        write_all(file.as_fd(), bytes)?;
+        rustix::fs::ftruncate(&file, total as u64).map_err(fail)?;
+        for (at, bytes) in parts {
+            write_all_at(file.as_fd(), bytes, *at as u64)?;
+        }
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         rustix::fs::fcntl_add_seals(&file, seals).map_err(fail)?;
-        let view = Mapping::readable_file(file.as_fd(), bytes.len())?;
+        let view = Mapping::readable_file(file.as_fd(), total)?;
         Ok(Contents::File { file, view })
     }
 }
@@ -82,9 +85,9 @@ impl MemoryImage {
     /// # Errors
     /// The system has no room for it.
     pub fn new(segments: &[(u64, &[u8])]) -> Result<Option<MemoryImage>, ResourceError> {
-        let Some(runs) = runs_of(segments) else { return Ok(None) };
-        let total = runs.last().map_or(0, |run| run.offset + run.bytes);
-        let mapped = runs.iter().filter(|run| run.is_mapped()).count();
+        let Some(runs) = runs_of(segments, GAP_BYTES) else { return Ok(None) };
+        let total = total_bytes(&runs);
+        let mapped = mapped_runs(&runs);
         let given: usize = segments.iter().map(|(_, bytes)| bytes.len()).sum();
         if mapped > MAX_MAPPED_RUNS || total > given.saturating_mul(2).saturating_add(SPARE_BYTES) {
             return Ok(None);
@@ -96,9 +99,40 @@ impl MemoryImage {
         }
         let contents = match mapped {
             0 => Contents::Bytes(bytes.into()),
-            _ => Contents::in_file(&bytes)?,
+            _ => Contents::in_file(total, &[(0, &bytes)])?,
         };
         Ok(Some(MemoryImage { runs: runs.into(), contents }))
+    }
+
+    /// The image of a memory with these contents: `parts` are whole pages, ascending and apart.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    pub(super) fn of_contents(parts: &[(u64, &[u8])]) -> Result<MemoryImage, ResourceError> {
+        let mut gap = GAP_BYTES;
+        let mut runs = Vec::new();
+        // All of the memory is one run at last.
+        while gap > 0 {
+            runs = runs_of(parts, gap).ok_or(ResourceError::OutOfRange)?;
+            if mapped_runs(&runs) <= MAX_MAPPED_RUNS {
+                break;
+            }
+            gap = gap.checked_mul(4).unwrap_or(0);
+        }
+        let total = total_bytes(&runs);
+        let placed: Vec<(usize, &[u8])> =
+            parts.iter().map(|(at, bytes)| (place_of(&runs, *at as usize), *bytes)).collect();
+        let contents = match mapped_runs(&runs) {
+            0 => {
+                let mut bytes = vec![0; total];
+                for (place, part) in placed {
+                    bytes[place..place + part.len()].copy_from_slice(part);
+                }
+                Contents::Bytes(bytes.into())
+            }
+            _ => Contents::in_file(total, &placed)?,
+        };
+        Ok(MemoryImage { runs: runs.into(), contents })
     }
 
     /// Behind the last byte that is not known to be zero.
@@ -108,7 +142,7 @@ impl MemoryImage {
 
     /// Bytes that the image itself takes, once for all instances.
     pub fn bytes(&self) -> usize {
-        self.runs.last().map_or(0, |run| run.offset + run.bytes)
+        total_bytes(&self.runs)
     }
 
     pub(super) fn runs(&self) -> &[Run] {
@@ -163,8 +197,17 @@ impl MemoryImage {
     }
 }
 
-/// The runs that segments make; `None` where one has no place in an address space.
-fn runs_of(segments: &[(u64, &[u8])]) -> Option<Vec<Run>> {
+fn total_bytes(runs: &[Run]) -> usize {
+    runs.last().map_or(0, |run| run.offset + run.bytes)
+}
+
+fn mapped_runs(runs: &[Run]) -> usize {
+    runs.iter().filter(|run| run.is_mapped()).count()
+}
+
+/// The runs that segments make, those nearer to each other than `gap` bytes in one; `None` where one
+/// has no place in an address space.
+fn runs_of(segments: &[(u64, &[u8])], gap: usize) -> Option<Vec<Run>> {
     let page = page_bytes();
     let mut parts: Vec<Range<usize>> = Vec::new();
     for (at, bytes) in segments.iter().filter(|(_, bytes)| !bytes.is_empty()) {
@@ -176,7 +219,7 @@ fn runs_of(segments: &[(u64, &[u8])]) -> Option<Vec<Run>> {
     let mut runs: Vec<Run> = Vec::new();
     for part in parts {
         match runs.last_mut() {
-            Some(run) if part.start <= run.end() + GAP_BYTES => {
+            Some(run) if part.start <= run.end().saturating_add(gap) => {
                 run.bytes = run.bytes.max(part.end - run.at);
             }
             _ => runs.push(Run { at: part.start, bytes: part.len(), offset: 0 }),
@@ -196,9 +239,9 @@ fn place_of(runs: &[Run], at: usize) -> usize {
     run.offset + (at - run.at)
 }
 
-fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), ResourceError> {
+fn write_all_at(file: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) -> Result<(), ResourceError> {
     while !bytes.is_empty() {
-        let written = match rustix::io::write(file, bytes) {
+        let written = match rustix::io::pwrite(file, bytes, at) {
             Err(rustix::io::Errno::INTR) => continue,
             // A file in memory takes less than it was given only where there is no memory.
             Ok(0) => return Err(ResourceError::OutOfMemory { bytes: bytes.len() }),
@@ -207,6 +250,7 @@ fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), ResourceError
             })?,
         };
         bytes = &bytes[written..];
+        at += written as u64;
     }
     Ok(())
 }

@@ -11,8 +11,9 @@
 use std::ops::Range;
 
 use super::windows::Windows;
-use super::written::written;
-use super::{LinearMemory, restore};
+use super::written::{MAX_RANGES, written};
+use super::{LinearMemory, MemoryImage, restore};
+use crate::ResourceError;
 use crate::mmap::page_bytes;
 
 /// Users whose pages did not fit into windows, after which a memory is not watched again.
@@ -36,6 +37,70 @@ impl LinearMemory {
             Some(false) | None => self.restore_written(keep_bytes),
         };
         restored.is_some() && self.shrink() || self.refill()
+    }
+
+    /// Bytes that are resident and shared with no other memory; all there are where the system does
+    /// not tell.
+    pub fn resident_bytes(&self) -> usize {
+        // In pieces that the system tells about however scattered their pages are.
+        let piece = MAX_RANGES * page_bytes();
+        let pieces = (0..self.accessible_bytes).step_by(piece);
+        let resident = pieces.map(|at| {
+            let range = at..(at + piece).min(self.accessible_bytes);
+            let ranges = written(self.base(), range.clone(), usize::MAX);
+            ranges.map_or(range.len(), |ranges| ranges.iter().map(Range::len).sum())
+        });
+        resident.sum()
+    }
+
+    /// What it holds now, for memories that shall begin with it.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    ///
+    /// # Safety
+    /// Nobody writes to the memory meanwhile.
+    pub unsafe fn image_of_contents(&self) -> Result<MemoryImage, ResourceError> {
+        // SAFETY: by contract.
+        let bytes = unsafe { self.bytes() };
+        let page = page_bytes();
+        let mut parts: Vec<(u64, &[u8])> = Vec::new();
+        for range in self.ranges_in_use() {
+            let mut start = None;
+            for at in range.clone().step_by(page).chain([range.end]) {
+                let end = (at + page).min(bytes.len());
+                let is_zero = at == range.end || at >= bytes.len() || is_zero(&bytes[at..end]);
+                match (start, is_zero) {
+                    (None, false) => start = Some(at),
+                    (Some(first), true) => {
+                        parts.push((first as u64, &bytes[first..at.min(bytes.len())]));
+                        start = None;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        MemoryImage::of_contents(&parts)
+    }
+
+    /// Where something may be that is not zero: pages, ascending and apart.
+    fn ranges_in_use(&self) -> Vec<Range<usize>> {
+        let all = 0..self.accessible_bytes;
+        let image = self.image.as_ref().filter(|_| !self.has_moved);
+        let Some(mut ranges) = written(self.base(), all.clone(), usize::MAX) else {
+            return vec![all];
+        };
+        let runs = image.map_or(&[][..], |image| image.runs());
+        ranges.extend(runs.iter().map(|run| run.at..run.at + run.bytes));
+        ranges.sort_by_key(|range| range.start);
+        let mut apart: Vec<Range<usize>> = Vec::new();
+        for range in ranges {
+            match apart.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => apart.push(range),
+            }
+        }
+        apart
     }
 
     /// Restores what windows show, and what the memory grew by.
@@ -126,6 +191,10 @@ impl LinearMemory {
     pub(super) fn first_bytes(&self) -> usize {
         (self.min_bytes as usize).next_multiple_of(page_bytes())
     }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |all, byte| all | byte) == 0
 }
 
 /// The windows for ranges that were written, within what is watched.
@@ -317,6 +386,60 @@ mod tests {
         assert!(contents(&memory).iter().all(|byte| *byte == 0));
         assert!(memory.open_all());
         assert_eq!(read(&mut memory, PAGE..4 * PAGE), Ok(()));
+    }
+
+    #[test]
+    fn a_memory_begins_with_what_another_held() {
+        let long: Vec<u8> = (0..150_000_u32).map(|i| (i % 250) as u8 + 1).collect();
+        for kind in KINDS {
+            let mut first = memory(kind, 4, &[(70_000, &long)]);
+            for stride in [5000, 65_536, 262_143, 262_145] {
+                for at in (0..262_144).step_by(stride) {
+                    write(&mut first, at);
+                }
+                // SAFETY: nobody writes.
+                let image = Arc::new(unsafe { first.image_of_contents() }.unwrap());
+                let plan = MemoryPlan {
+                    reservation_bytes: kind.0,
+                    guard_bytes: kind.1,
+                    min_bytes: first.len(),
+                    max_bytes: 1 << 32,
+                    may_move: kind.0 == 0,
+                };
+                let mut second = LinearMemory::new(&plan, Some(image)).unwrap();
+                assert!(contents(&first) == contents(&second), "{stride}");
+                write(&mut second, 9);
+                write(&mut second, 90_000);
+                reset(&mut second);
+                assert!(contents(&first) == contents(&second), "{stride}");
+                first.grow_to(first.len() + PAGE as u64).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn scattered_pages_are_counted_one_by_one() {
+        let mut memory = memory(KINDS[0], 100, &[]);
+        for page in 0..700 {
+            write(&mut memory, page * 2 * 4096);
+        }
+        assert_eq!(memory.resident_bytes(), 700 * 4096);
+        memory.discard(0, 100 * PAGE as u64).unwrap();
+        assert_eq!(memory.resident_bytes(), 0);
+    }
+
+    #[test]
+    fn scattered_contents_make_few_mappings() {
+        let mut first = memory(KINDS[0], 1000, &[]);
+        for run in 0..300 {
+            for page in 0..20 {
+                write(&mut first, run * 200_000 + page * 4096);
+            }
+        }
+        // SAFETY: nobody writes.
+        let image = unsafe { first.image_of_contents() }.unwrap();
+        assert!(image.runs().iter().filter(|run| run.is_mapped()).count() <= 64);
+        assert!(image.runs().iter().any(|run| run.is_mapped()));
     }
 
     #[test]
