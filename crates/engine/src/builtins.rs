@@ -27,8 +27,7 @@ pub(crate) fn memory_grow(
     delta: u64,
 ) -> Result<u64> {
     let memory = store.instance(id).memory(MemoryIndex(memory));
-    let limit = store.limits.memory_bytes;
-    Ok(store.memories[memory as usize].grow(delta, limit).unwrap_or(FAILED))
+    Ok(store.grow_memory(memory, delta).unwrap_or(FAILED))
 }
 
 #[inline]

@@ -67,7 +67,7 @@ pub use global::{Extern, Global, Tag};
 pub use instance::Instance;
 pub use instance::pre::InstancePre;
 pub use instance::warm::IdleInstances;
-pub use limits::{LimitExceeded, StoreLimits};
+pub use limits::{LimitExceeded, ResourceLimiter, StoreLimits, StoreUsage};
 pub use linker::Linker;
 pub use memory::{Memory, SharedMemory};
 pub use module::Module;

@@ -1,6 +1,172 @@
-//! What the instances of one store may use, and the error of what starts beyond it.
+//! What the instances of one store may use, who is asked before they use more, and the error of what
+//! starts beyond it.
 
+use crate::error::{Error, ErrorKind, Result};
+use crate::memory::MemoryBody;
+use crate::store::{Store, StoreContext, StoreInner};
 use std::fmt;
+
+/// Decides whether the memories and tables of a store may be made and grow, besides its
+/// [`StoreLimits`]: for limits that stores have together, or that change while they run.
+///
+/// ```
+/// use selkie_engine::{Engine, Instance, Module, ResourceLimiter, Store};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// /// Bytes that all memories of a tenant may still take.
+/// struct Tenant(Arc<AtomicU64>);
+///
+/// impl ResourceLimiter for Tenant {
+///     fn memory_growing(&mut self, current: u64, desired: u64, _: Option<u64>) -> bool {
+///         let more = desired - current;
+///         let take = |left: u64| left.checked_sub(more);
+///         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+///     }
+/// }
+///
+/// let left = Arc::new(AtomicU64::new(3 << 16));
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module
+///     (memory 1)
+///     (func (export "grow") (result i32) (memory.grow (i32.const 1))))"#)?;
+/// let mut store = Store::new(&engine, ());
+/// store.limiter(Tenant(left.clone()));
+/// let instance = Instance::new(&mut store, &module, &[])?;
+/// let grow = instance.get_typed_func::<(), i32>(&mut store, "grow")?;
+/// assert_eq!(grow.call(&mut store, ())?, 1);
+/// assert_eq!(grow.call(&mut store, ())?, 2);
+/// assert_eq!(grow.call(&mut store, ())?, -1);
+/// # Ok::<(), selkie_engine::Error>(())
+/// ```
+pub trait ResourceLimiter: Send + Sync + 'static {
+    /// Whether a memory may get from `current` bytes to `desired` ones; it is about to be made where
+    /// `current` is 0. `maximum` is that of its type, in bytes. Growth that is refused fails as the
+    /// specification says (`-1`); a module whose memory is refused is not instantiated. Growth that
+    /// is allowed may still fail for another reason.
+    fn memory_growing(&mut self, current: u64, desired: u64, maximum: Option<u64>) -> bool {
+        let _ = (current, desired, maximum);
+        true
+    }
+
+    /// The same for the elements of a table.
+    fn table_growing(&mut self, current: u64, desired: u64, maximum: Option<u64>) -> bool {
+        let _ = (current, desired, maximum);
+        true
+    }
+}
+
+/// What a store takes, as [`Store::usage`] tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreUsage {
+    /// Instances.
+    pub instances: usize,
+    /// Linear memories, shared ones among them.
+    pub memories: usize,
+    /// Bytes that linear memories have, touched or not.
+    pub memory_bytes: u64,
+    /// Tables.
+    pub tables: usize,
+    /// Elements of tables.
+    pub table_elements: u64,
+    /// Bytes that the collected heap has taken of its limit, with those of strings.
+    pub gc_heap_bytes: u64,
+    /// Continuations that have not returned.
+    pub continuations: usize,
+    /// References that the host holds: those of open scopes, and owned ones.
+    pub references: usize,
+}
+
+impl<T> Store<T> {
+    /// Asks this limiter from now on, instead of a former one.
+    pub fn limiter(&mut self, limiter: impl ResourceLimiter) {
+        self.inner_mut().limiter = Some(Box::new(limiter));
+    }
+
+    /// What the store takes now.
+    pub fn usage(&self) -> StoreUsage {
+        crate::store::AsContext::as_context(self).usage()
+    }
+}
+
+impl<T> StoreContext<'_, T> {
+    /// As [`Store::usage`].
+    pub fn usage(&self) -> StoreUsage {
+        self.inner().usage()
+    }
+}
+
+impl StoreInner {
+    fn usage(&self) -> StoreUsage {
+        let heap = self.heap.as_ref().map_or(0, |heap| heap.committed_bytes());
+        StoreUsage {
+            instances: self.instances.len(),
+            memories: self.memories.len(),
+            memory_bytes: self.memories.iter().map(|memory| memory.byte_len()).sum(),
+            tables: self.tables.len(),
+            table_elements: self.tables.iter().map(|table| table.storage.len()).sum(),
+            gc_heap_bytes: heap + self.strings.used_bytes(),
+            continuations: self.runtime.unfinished_continuation_count(),
+            references: self.roots.len(),
+        }
+    }
+
+    /// Asks whether a memory may be made.
+    ///
+    /// # Errors
+    /// It may not.
+    pub(crate) fn ask_for_memory(&mut self, bytes: u64, maximum: Option<u64>) -> Result<()> {
+        let mut limiter = self.limiter.as_mut();
+        if limiter.as_mut().is_none_or(|limiter| limiter.memory_growing(0, bytes, maximum)) {
+            return Ok(());
+        }
+        let message = format!("the store's limiter refuses a memory of {bytes} bytes");
+        Err(Error::new(ErrorKind::Limit, message))
+    }
+
+    /// Asks whether a table may be made.
+    ///
+    /// # Errors
+    /// It may not.
+    pub(crate) fn ask_for_table(&mut self, elements: u64, maximum: Option<u64>) -> Result<()> {
+        let mut limiter = self.limiter.as_mut();
+        if limiter.as_mut().is_none_or(|limiter| limiter.table_growing(0, elements, maximum)) {
+            return Ok(());
+        }
+        let message = format!("the store's limiter refuses a table of {elements} elements");
+        Err(Error::new(ErrorKind::Limit, message))
+    }
+
+    /// Grows a memory by pages; the old size, or `None` when that is not possible.
+    pub(crate) fn grow_memory(&mut self, memory: u32, delta: u64) -> Option<u64> {
+        let entry = &mut self.memories[memory as usize];
+        if let (Some(limiter), true, MemoryBody::Own(_)) =
+            (&mut self.limiter, delta > 0, &entry.body)
+        {
+            let current = entry.byte_len();
+            let more = delta.checked_mul(entry.ty.page_size())?;
+            let desired = current.checked_add(more)?;
+            if !limiter.memory_growing(current, desired, entry.ty.declared_max_bytes()) {
+                return None;
+            }
+        }
+        entry.grow(delta, self.limits.memory_bytes)
+    }
+
+    /// Whether a table may grow by elements.
+    pub(crate) fn may_grow_table(&mut self, table: u32, delta: u64) -> bool {
+        let entry = &self.tables[table as usize];
+        let current = entry.storage.len();
+        match (&mut self.limiter, current.checked_add(delta)) {
+            (_, None) => false,
+            (Some(limiter), Some(desired)) if delta > 0 => {
+                limiter.table_growing(current, desired, entry.ty.limits.max)
+            }
+            _ => true,
+        }
+    }
+}
 
 /// Limits of a store. Growth beyond one fails as the specification says (`-1`); a module that
 /// starts beyond one is not instantiated.

@@ -227,6 +227,7 @@ impl Memory {
         let mut context = store.as_context_mut();
         let inner = context.inner();
         check_type(&ty)?;
+        inner.ask_for_memory(ty.min_bytes().unwrap_or(u64::MAX), ty.declared_max_bytes())?;
         let entry = MemoryEntry::new(inner, ty, std::ptr::null_mut(), None)?;
         Ok(inner.add_memory(entry))
     }
@@ -386,8 +387,7 @@ impl Memory {
         let mut context = store.as_context_mut();
         let inner = context.inner();
         inner.check(self.store)?;
-        let limit = inner.limits.memory_bytes;
-        let grown = inner.memories[self.index as usize].grow(delta, limit);
+        let grown = inner.grow_memory(self.index, delta);
         grown.ok_or_else(|| Error::new(ErrorKind::Limit, "the memory cannot grow that far"))
     }
 }

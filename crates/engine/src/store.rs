@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::heap::Held;
 use crate::instance::state::InstanceState;
 use crate::instance::warm::Lent;
-use crate::limits::StoreLimits;
+use crate::limits::{ResourceLimiter, StoreLimits};
 use crate::memory::MemoryEntry;
 use crate::refs::HostData;
 use crate::roots::RootSet;
@@ -67,6 +67,8 @@ pub struct StoreInner {
     pub(crate) host_data: HostData,
     pub(crate) strings: Strings,
     pub(crate) limits: StoreLimits,
+    /// Who is asked besides.
+    pub(crate) limiter: Option<Box<dyn ResourceLimiter>>,
     /// Where the `VMTag` of each id lies, from id 1 on.
     pub(crate) tags: Vec<usize>,
     /// Fuel beyond what machine code can count.
@@ -178,6 +180,7 @@ impl<T> Store<T> {
             host_data: HostData::default(),
             strings: Strings::default(),
             limits: StoreLimits::default(),
+            limiter: None,
             tags: Vec::new(),
             uncounted_fuel: 0,
             heap: None,
@@ -187,6 +190,10 @@ impl<T> Store<T> {
         };
         inner.apply_continuation_limits();
         Ok(Store { contents: Box::new(StoreBox { inner, data }), data: PhantomData })
+    }
+
+    pub(crate) fn inner_mut(&mut self) -> &mut StoreInner {
+        &mut self.contents.inner
     }
 
     /// The embedder's data.

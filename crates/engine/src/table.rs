@@ -167,8 +167,10 @@ impl StoreInner {
     }
 
     pub(crate) fn table_grow_raw(&mut self, table: u32, delta: u64, value: u64) -> Option<u64> {
-        let entry = &mut self.tables[table as usize];
-        let old = entry.grow(delta)?;
+        if !self.may_grow_table(table, delta) {
+            return None;
+        }
+        let old = self.tables[table as usize].grow(delta)?;
         self.table_fill_raw(table, old, value, delta).ok()?;
         Some(old)
     }
@@ -237,6 +239,7 @@ impl Table {
         let ty = ty.to_raw(&inner.engine)?;
         check_value(inner, &ty, &init)?;
         let is_func = is_func_type(inner, &ty);
+        inner.ask_for_table(ty.limits.min, ty.limits.max)?;
         let entry = TableEntry::new(inner, ty, is_func, std::ptr::null_mut(), None)?;
         let raw = init.to_raw(inner)? as u64;
         let table = inner.add_table(entry);

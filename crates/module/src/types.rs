@@ -331,6 +331,12 @@ impl MemoryType {
         by_index.min(by_type)
     }
 
+    /// The maximum in bytes, where the type has one; `u64::MAX` also stands for more.
+    pub fn declared_max_bytes(&self) -> Option<u64> {
+        let max = self.limits.max?;
+        Some(max.checked_mul(self.page_size()).unwrap_or(u64::MAX))
+    }
+
     /// The bytes the memory starts with; `None` when they cannot be counted in 64 bits.
     pub fn min_bytes(&self) -> Option<u64> {
         self.limits.min.checked_mul(self.page_size())

@@ -268,6 +268,7 @@ fn allocate_tables(
             Beginning::Snapshot(snapshot) => snapshot.tables[i].len,
         };
         let ty = TableType { limits: Limits { min: len, ..ty.limits }, ..ty };
+        store.ask_for_table(len, ty.limits.max)?;
         let entry = TableEntry::new(store, ty, is_func, definition, Some((id, defined)))?;
         filled.tables.push(store.add_table(entry).index);
     }
@@ -296,6 +297,7 @@ fn allocate_memories(
                 (MemoryType { limits, ..*ty }, Some(image.clone()))
             }
         };
+        store.ask_for_memory(ty.min_bytes().unwrap_or(u64::MAX), ty.declared_max_bytes())?;
         let entry = MemoryEntry::new(store, ty, definition, image)?;
         state.context.put(module.layout.memory_pointer(index), entry.definition);
         filled.memories.push(store.add_memory(entry).index);

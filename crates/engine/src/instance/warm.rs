@@ -17,7 +17,7 @@
 use super::create::Import;
 use super::state::{Dropped, InstanceState};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::func::host::HostFunc;
 use crate::memory::MemoryEntry;
 use crate::module::Module;
@@ -146,7 +146,7 @@ impl Home {
     /// that would do.
     ///
     /// # Errors
-    /// There is too little fuel.
+    /// There is too little fuel; the store's limiter refuses a memory or a table.
     pub(crate) fn take(self: &Arc<Home>, store: &mut StoreInner) -> Result<Option<InstanceId>> {
         let Some(mut body) = self.idle().take() else { return Ok(None) };
         // Whatever the limits say against it is said when a new one is made.
@@ -154,9 +154,10 @@ impl Home {
             self.idle().bodies.push(body);
             return Ok(None);
         }
-        if let Err(error) = store.consume_fuel(self.units) {
+        let paid = store.consume_fuel(self.units);
+        if let Err(error) = paid.map_err(Error::from).and_then(|()| body.contents.ask(store)) {
             self.idle().bodies.push(body);
-            return Err(error.into());
+            return Err(error);
         }
         body.contents.swap(store);
         let runtime = &raw mut store.runtime;
@@ -251,6 +252,22 @@ impl Contents {
             && self.tables.len() <= limits.tables
             && self.memories.iter_mut().all(|memory| memory.obey(limits.memory_bytes))
             && self.tables.iter_mut().all(|table| table.obey(limits.table_elements))
+    }
+}
+
+impl Contents {
+    /// Asks the store's limiter about everything.
+    fn ask(&self, store: &mut StoreInner) -> Result<()> {
+        if store.limiter.is_none() {
+            return Ok(());
+        }
+        let tables = self.tables.iter();
+        let mut tables = tables.map(|table| (table.storage.len(), table.ty.limits.max));
+        tables.try_for_each(|(len, max)| store.ask_for_table(len, max))?;
+        let memories = self.memories.iter();
+        let mut memories =
+            memories.map(|memory| (memory.byte_len(), memory.ty.declared_max_bytes()));
+        memories.try_for_each(|(bytes, max)| store.ask_for_memory(bytes, max))
     }
 }
 

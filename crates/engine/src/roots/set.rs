@@ -63,6 +63,12 @@ impl Default for RootSet {
 }
 
 impl RootSet {
+    /// How many references it holds, those of handles that are gone but have not been noticed yet
+    /// among them.
+    pub(crate) fn len(&self) -> usize {
+        self.scoped.len() + self.owned.len() - self.free.len()
+    }
+
     /// Begins a scope; what it answers ends it.
     #[inline(always)]
     pub(crate) fn enter(&self) -> usize {
