@@ -13,6 +13,7 @@ mod funcs;
 mod items;
 mod linkers;
 mod modules;
+mod pending;
 mod process_signals;
 mod refs;
 mod roots;

@@ -318,7 +318,7 @@ pub trait Emitter {
     /// Takes units for an index's worth of bytes or elements, as [`Bulk::units`] says, and traps
     /// when there are not enough. The index is used again.
     fn consume_bulk_fuel(&mut self, bulk: Bulk, count: Self::Value);
-    /// Traps when more fuel was taken than there was.
+    /// Asks the runtime for more when more fuel was taken than there was: it traps where there is none.
     fn check_fuel(&mut self);
 
     /// The continuation at a place (i32) of the store's list: an address.

@@ -278,6 +278,14 @@ pub(crate) fn unhandled_tag(_: &mut StoreInner, _: InstanceId) -> Result<()> {
     Err(TrapCode::UnhandledTag)
 }
 
+pub(crate) fn out_of_fuel(
+    store: &mut StoreInner,
+    _: InstanceId,
+    _: u64,
+) -> std::result::Result<(), Stop> {
+    store.count_on()
+}
+
 pub(crate) fn throw(
     store: &mut StoreInner,
     _: InstanceId,

@@ -19,6 +19,7 @@ pub struct Config {
     pub(crate) tuning: Tuning,
     pub(crate) stack_bytes: usize,
     pub(crate) continuation_stack_bytes: usize,
+    pub(crate) async_stack_bytes: usize,
     /// `None`: one for each processor, asked for when something is compiled.
     compile_threads: Option<usize>,
     pub(crate) backtrace_frames: usize,
@@ -35,6 +36,7 @@ impl Default for Config {
             tuning: Tuning::default(),
             stack_bytes: selkie_vm::DEFAULT_STACK_BYTES,
             continuation_stack_bytes: selkie_vm::DEFAULT_CONTINUATION_STACK_BYTES,
+            async_stack_bytes: selkie_vm::DEFAULT_ASYNC_STACK_BYTES,
             compile_threads: None,
             backtrace_frames: 64,
             keep_debug_info: true,
@@ -83,6 +85,14 @@ impl Config {
     /// 256 KiB. What a continuation does not touch takes address space only.
     pub fn continuation_stack_bytes(&mut self, bytes: usize) -> &mut Config {
         self.continuation_stack_bytes = bytes;
+        self
+    }
+
+    /// Stack of each call that may wait ([`Func::call_async`](crate::Func::call_async)), in bytes,
+    /// rounded up to pages and to 64 KiB at least. Default 2 MiB. What a call does not touch takes
+    /// address space only; a pending call that is not deep takes two pages of memory.
+    pub fn async_stack_bytes(&mut self, bytes: usize) -> &mut Config {
+        self.async_stack_bytes = bytes;
         self
     }
 

@@ -1,10 +1,12 @@
 //! The way from machine code into the engine: builtin entries and host functions.
 //!
-//! One of three files of this crate that may use `unsafe`. A context becomes a store and an
+//! One of five files of this crate that may use `unsafe`. A context becomes a store and an
 //! instance in exactly one place here, [`enter`]. Nothing unwinds out of these functions: an error
 //! or a panic is put aside, everything is dropped, and only then the call is unwound.
 
 #![allow(unsafe_code)]
+
+pub(crate) mod host_futures;
 
 use crate::backtrace::WasmBacktrace;
 use crate::builtins;
@@ -44,6 +46,8 @@ pub(crate) enum Stop {
     Trap(TrapCode),
     /// By throwing an exception.
     Throw(u64),
+    /// Later: [`StoreInner::leave_to_yield`] said so. Of builtins that may suspend.
+    Yield,
 }
 
 impl From<TrapCode> for Stop {
@@ -79,6 +83,7 @@ where
             match Stop::from(stop) {
                 Stop::Trap(code) => selkie_vm::raise_trap(runtime, code),
                 Stop::Throw(exception) => selkie_vm::throw(runtime, exception),
+                Stop::Yield => selkie_vm::suspend_builtin(runtime),
             }
         },
         // SAFETY: as above; the payload is moved.
@@ -159,7 +164,7 @@ where
 {
     // SAFETY: by contract; `regs` is the stub's own block.
     unsafe {
-        host_call::<T>(context, |func, mut caller| {
+        host_call::<T>(context, |func, mut caller, _| {
             let in_area = <R::Ok as WasmResults>::IN_AREA;
             let closure = func.closure().downcast_ref::<F>();
             let closure = closure.expect("the entry was chosen for this closure");
@@ -173,7 +178,7 @@ where
             let results = closure(again, params).into_result()?;
             let mut writer = ResultWriter::new(in_area, &mut *regs);
             results.write(&mut writer, caller.store.inner())?;
-            Ok(stack_bytes)
+            Ok(Exit::Return(stack_bytes))
         })
     }
 }
@@ -199,7 +204,7 @@ unsafe extern "C" fn untyped_entry<T: 'static>(
 ) -> u32 {
     // SAFETY: by contract; `regs` is the stub's own block.
     unsafe {
-        host_call::<T>(context, |func, mut caller| {
+        host_call::<T>(context, |func, mut caller, _| {
             let ty = func.ty().raw();
             let in_area = selkie_module::abi::uses_result_area(&ty.results);
             let closure = func.closure().downcast_ref::<Box<Untyped<T>>>();
@@ -218,25 +223,27 @@ unsafe extern "C" fn untyped_entry<T: 'static>(
             };
             closure(again, &params, &mut results)?;
             let store = caller.store.inner();
-            let mut writer = ResultWriter::new(in_area, &mut *regs);
-            for (value, expected) in results.iter().zip(&ty.results) {
-                if !value.matches(store, *expected)? {
-                    let message =
-                        format!("a host function returned a value not of type {expected}");
-                    return Err(Error::msg(message));
-                }
-                writer.put(*expected, value.to_raw(store)?);
-            }
-            Ok(stack_bytes)
+            ResultWriter::new(in_area, &mut *regs).put_all(&results, func.ty(), store)?;
+            Ok(Exit::Return(stack_bytes))
         })
     }
 }
 
+/// How a host function ends that did not fail, with the bytes of stack arguments that it took.
+enum Exit {
+    /// Its results are in place.
+    Return(u32),
+    /// It has left its future, and its scope of roots, to the poll that the call is part of.
+    Suspend(u32),
+}
+
+/// Runs a host function.
+///
 /// # Safety
 /// `context` is a live host context in a store whose data is a `T`, passed by a host call stub.
 unsafe fn host_call<T: 'static>(
     context: *mut VMHostContext,
-    f: impl FnOnce(&HostFunc, Caller<'_, T>) -> Result<u32>,
+    f: impl FnOnce(&HostFunc, Caller<'_, T>, usize) -> Result<Exit>,
 ) -> u32 {
     // SAFETY: by contract; see `enter` for the borrow of the store. `VMHostFunc` is the head of a
     // `HostFunc`, which the store keeps alive.
@@ -254,10 +261,14 @@ unsafe fn host_call<T: 'static>(
     // What the host roots in this call is rooted no longer.
     let scope = store.inner.roots.enter();
     let caller = Caller { store: StoreContextMut { contents: &mut *store }, instance };
-    let done = catch_unwind(AssertUnwindSafe(|| f(func, caller)));
+    let done = catch_unwind(AssertUnwindSafe(|| f(func, caller, scope)));
+    if let Ok(Ok(Exit::Suspend(stack_bytes))) = done {
+        // SAFETY: as below; the poll that this call is part of was given the future.
+        unsafe { selkie_vm::suspend(runtime, stack_bytes) }
+    }
     store.inner.roots.exit(scope);
     let error = match done {
-        Ok(Ok(stack_bytes)) => return stack_bytes,
+        Ok(Ok(Exit::Return(stack_bytes) | Exit::Suspend(stack_bytes))) => return stack_bytes,
         Ok(Err(error)) => error,
         // SAFETY: as below.
         Err(panic) => unsafe { selkie_vm::raise_payload(runtime, panic) },
@@ -277,7 +288,7 @@ unsafe fn host_call<T: 'static>(
 
 /// An error of a host function, with the frames that called it.
 #[cold]
-fn with_backtrace(runtime: *const StoreRuntime, error: Error) -> Error {
+pub(crate) fn with_backtrace(runtime: *const StoreRuntime, error: Error) -> Error {
     let mut frames = Vec::new();
     // SAFETY: called by host code that the store's machine code called, on its thread.
     unsafe {

@@ -2,6 +2,7 @@
 
 pub(crate) mod enter;
 pub(crate) mod host;
+pub(crate) mod pending;
 pub(crate) mod typed;
 mod wasm_ty;
 
@@ -11,9 +12,10 @@ pub use wasm_ty::{WasmParams, WasmResults, WasmTy};
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{AsContext, AsContextMut, HostFuncEntry, StoreId, StoreInner};
+use crate::store::{AsContext, AsContextMut, HostFuncEntry, StoreContextMut, StoreId, StoreInner};
 use crate::types::FuncType;
 use crate::values::Val;
+use pending::PendingCall;
 use selkie_module::layout::context;
 use selkie_module::{FuncType as RawFuncType, TypeId, ValType as RawValType};
 use selkie_vm::{VMFuncRef, VMHostContext};
@@ -68,6 +70,60 @@ impl Func {
         context.inner().add_host_func(Arc::new(func))
     }
 
+    /// As [`Func::wrap`], for a function that answers a future of its results. It is called by
+    /// [`Func::call_async`] and its kin only, which wait where the future is pending; a synchronous
+    /// call that comes to it fails.
+    ///
+    /// ```
+    /// use selkie_engine::{Caller, Engine, Func, Store};
+    /// let mut store = Store::new(&Engine::default(), 40);
+    /// let add = Func::wrap_async(&mut store, |caller: Caller<'_, i32>, (x,): (i32,)| {
+    ///     Box::new(async move { *caller.data() + x })
+    /// });
+    /// let error = add.typed::<i32, i32>(&store)?.call(&mut store, 2).unwrap_err();
+    /// assert!(error.to_string().contains("use `call_async`"));
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
+    pub fn wrap_async<T: 'static, P, R>(
+        mut store: impl AsContextMut<Data = T>,
+        func: impl for<'a> Fn(Caller<'a, T>, P) -> Box<dyn Future<Output = R> + Send + 'a>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Func
+    where
+        P: WasmParams + 'static,
+        R: WasmRet + 'static,
+    {
+        let mut context = store.as_context_mut();
+        let func = host::HostFunc::wrap_async(context.engine(), func);
+        context.inner().add_host_func(Arc::new(func))
+    }
+
+    /// As [`Func::new`], for a function that answers a future; see [`Func::wrap_async`].
+    ///
+    /// # Panics
+    /// As [`Func::new`].
+    pub fn new_async<T: 'static>(
+        mut store: impl AsContextMut<Data = T>,
+        ty: FuncType,
+        func: impl for<'a> Fn(
+            Caller<'a, T>,
+            &'a [Val],
+            &'a mut [Val],
+        ) -> Box<dyn Future<Output = Result<()>> + Send + 'a>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Func {
+        let mut context = store.as_context_mut();
+        let func = match host::HostFunc::untyped_async(context.engine(), &ty, func) {
+            Ok(func) => func,
+            Err(error) => panic!("{error}"),
+        };
+        context.inner().add_host_func(Arc::new(func))
+    }
+
     pub(crate) fn from_raw(store: StoreId, address: usize) -> Option<Func> {
         (address != 0).then_some(Func { store, address })
     }
@@ -103,24 +159,88 @@ impl Func {
         results: &mut [Val],
     ) -> Result<()> {
         let mut context = store.as_context_mut();
-        let inner = context.inner();
-        let func = inner.func_ref(*self)?;
-        let ty = FuncType::from_id(&inner.engine, TypeId(func.type_id));
-        if params.len() != ty.raw().params.len() || results.len() != ty.raw().results.len() {
+        let (func, ty) = self.check_call(context.inner(), params, results.len())?;
+        enter::call_untyped(enter::Owner::new(&mut context), &func, &ty, params, results)
+    }
+
+    /// Calls with values, and waits for what the host functions wait for that it calls. Nothing is
+    /// done before the future is polled.
+    ///
+    /// The call has a WebAssembly stack of its own
+    /// ([`Config::async_stack_bytes`](crate::Config::async_stack_bytes)) and needs no particular
+    /// executor. While it is pending it may go to another thread, if the store's data may. When the
+    /// future is dropped, everything ends that was begun in it, as if it had trapped, and the store
+    /// can be used again. Calls inside of each other, each waiting for the next, may be a thousand.
+    ///
+    /// ```
+    /// use selkie_engine::{Engine, Func, FuncType, Store, Val, ValType};
+    /// use std::task::{Context, Poll, Waker};
+    /// let engine = Engine::default();
+    /// let mut store = Store::new(&engine, ());
+    /// let ty = FuncType::new(&engine, [ValType::I32], [ValType::I32]);
+    /// let double = Func::new_async(&mut store, ty, |_, params, results| {
+    ///     Box::new(async move {
+    ///         results[0] = Val::I32(2 * params[0].i32().unwrap_or(0));
+    ///         Ok(())
+    ///     })
+    /// });
+    /// let mut results = [Val::I32(0)];
+    /// let mut call = Box::pin(double.call_async(&mut store, &[Val::I32(21)], &mut results));
+    /// let done = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    /// assert!(matches!(done, Poll::Ready(Ok(()))));
+    /// drop(call);
+    /// assert_eq!(results[0].i32(), Some(42));
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Func::call`]; there is no stack for the call.
+    pub async fn call_async(
+        &self,
+        mut store: impl AsContextMut,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let (mut call, ty) = self.begin_async(&mut context, params, results.len())?;
+        (&mut call).await?;
+        call.untyped_results(&ty, results);
+        Ok(())
+    }
+
+    fn begin_async<'s, T>(
+        &self,
+        context: &'s mut StoreContextMut<'_, T>,
+        params: &[Val],
+        results: usize,
+    ) -> Result<(PendingCall<'s, T>, FuncType)> {
+        let (func, ty) = self.check_call(context.inner(), params, results)?;
+        Ok((PendingCall::untyped(context, &func, &ty, params)?, ty))
+    }
+
+    /// What is called, and its type, which the values fit.
+    fn check_call(
+        &self,
+        store: &StoreInner,
+        params: &[Val],
+        results: usize,
+    ) -> Result<(VMFuncRef, FuncType)> {
+        let func = store.func_ref(*self)?;
+        let ty = FuncType::from_id(&store.engine, TypeId(func.type_id));
+        if params.len() != ty.raw().params.len() || results != ty.raw().results.len() {
             let message = format!(
-                "the function has type {ty}; it was called with {} parameters and room for {} results",
+                "the function has type {ty}; it was called with {} parameters and room for {results} results",
                 params.len(),
-                results.len()
             );
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         for (i, (value, expected)) in params.iter().zip(&ty.raw().params).enumerate() {
-            if !value.matches(inner, *expected)? {
+            if !value.matches(store, *expected)? {
                 let message = format!("parameter {i} is not of type {expected}");
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
         }
-        enter::call_untyped(enter::Owner::new(&mut context), &func, &ty, params, results)
+        Ok((func, ty))
     }
 
     /// The function with its types checked once, for fast calls.

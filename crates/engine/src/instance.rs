@@ -8,6 +8,7 @@ pub(crate) mod warm;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::func::enter::{Owner, call_start};
+use crate::func::pending::PendingCall;
 use crate::func::typed::Check;
 use crate::func::{Func, TypedFunc, WasmParams, WasmResults, is_plain_fit};
 use crate::global::{Extern, Global, Tag};
@@ -53,14 +54,56 @@ impl Instance {
         imports: &[Extern],
     ) -> Result<Instance> {
         let mut context = store.as_context_mut();
-        let imports: Vec<Import> = imports.iter().copied().map(Import::Extern).collect();
-        check_imports(context.inner(), module, &imports)?;
-        let images = module.inner.memory_images_if_useful();
-        let id = create::create(context.inner(), module, &imports, Beginning::Module(images))?;
-        if imports.is_empty() {
-            context.inner().instance_mut(id).imports = Some(Arc::new([]));
-        }
+        let id = Instance::make(context.inner(), module, imports)?;
         Instance::start(context, id)
+    }
+
+    /// As [`Instance::new`], waiting for what the start function waits for; see
+    /// [`Func::call_async`](crate::Func::call_async).
+    ///
+    /// # Errors
+    /// As [`Instance::new`].
+    pub async fn new_async(
+        mut store: impl AsContextMut,
+        module: &Module,
+        imports: &[Extern],
+    ) -> Result<Instance> {
+        let mut context = store.as_context_mut();
+        let id = Instance::make(context.inner(), module, imports)?;
+        Instance::start_async(context, id).await
+    }
+
+    /// Makes an instance that has not been started.
+    fn make(store: &mut StoreInner, module: &Module, imports: &[Extern]) -> Result<InstanceId> {
+        let imports: Vec<Import> = imports.iter().copied().map(Import::Extern).collect();
+        check_imports(store, module, &imports)?;
+        let images = module.inner.memory_images_if_useful();
+        let id = create::create(store, module, &imports, Beginning::Module(images))?;
+        if imports.is_empty() {
+            store.instance_mut(id).imports = Some(Arc::new([]));
+        }
+        Ok(id)
+    }
+
+    /// As [`Instance::start`], waiting for what that function waits for.
+    pub(crate) async fn start_async<T>(
+        mut store: StoreContextMut<'_, T>,
+        id: InstanceId,
+    ) -> Result<Instance> {
+        if let Some(start) = Instance::begin_start(&mut store, id)? {
+            start.await?;
+        }
+        Ok(Instance { store: store.inner().id, id })
+    }
+
+    fn begin_start<'s, T>(
+        store: &'s mut StoreContextMut<'_, T>,
+        id: InstanceId,
+    ) -> Result<Option<PendingCall<'s, T>>> {
+        let instance = store.inner().instance(id);
+        let Some(start) = instance.module.info.start else { return Ok(None) };
+        let (code, context) = instance.callee(start);
+        PendingCall::start(store, code, context).map(Some)
     }
 
     /// Runs the start function of an instance that was made, if there is one.

@@ -3,7 +3,8 @@
 //! An [`Engine`] compiles a [`Module`]; a [`Store`] owns what runs; a [`Linker`] names what a
 //! module may import; an [`Instance`] is a module with its state; [`Func`], [`TypedFunc`],
 //! [`Memory`], [`Table`] and [`Global`] are handles into a store. The shapes are those that Rust
-//! embedders of WebAssembly know.
+//! embedders of WebAssembly know. Calls are synchronous or, where host functions answer futures
+//! ([`Linker::func_wrap_async`]), futures themselves ([`Func::call_async`]).
 //!
 //! ```
 //! use selkie_engine::{Engine, Linker, Module, Store};
@@ -21,7 +22,8 @@
 //! assert_eq!(store.data(), &[42]);
 //! # Ok::<(), selkie_engine::Error>(())
 //! ```
-#![deny(unsafe_code)] // allowed in `raw`, `entry`, `func::enter` and `trusted` only
+// Allowed in `raw`, `entry`, `entry::host_futures`, `func::enter`, `func::pending` and `trusted` only.
+#![deny(unsafe_code)]
 
 mod artifact;
 mod backtrace;

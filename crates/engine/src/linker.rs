@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::func::host::HostFunc;
-use crate::func::{Caller, IntoFunc};
+use crate::func::{Caller, IntoFunc, WasmParams, WasmRet};
 use crate::global::{Extern, Global};
 use crate::instance::Instance;
 use crate::instance::create::Import;
@@ -129,6 +129,65 @@ impl<T> Linker<T> {
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Linker<T>> {
         let func = Arc::new(HostFunc::untyped(&self.engine, &ty, func)?);
+        self.insert(module, name, Import::Host(func))
+    }
+
+    /// Defines a host function by a closure that answers a future of its results. The closure takes
+    /// its parameters as a tuple. What calls the function must have been begun with
+    /// [`Func::call_async`](crate::Func::call_async) or its kin, and waits where the future is
+    /// pending; a synchronous call that comes to it fails.
+    ///
+    /// ```
+    /// use selkie_engine::{Caller, Engine, Linker};
+    /// let mut linker: Linker<u64> = Linker::new(&Engine::default());
+    /// linker.func_wrap_async("host", "wait", |caller: Caller<'_, u64>, (ms,): (u32,)| {
+    ///     Box::new(async move {
+    ///         // some_timer(ms).await
+    ///         *caller.data() + u64::from(ms)
+    ///     })
+    /// })?;
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The name is defined already.
+    pub fn func_wrap_async<P, R>(
+        &mut self,
+        module: &str,
+        name: &str,
+        func: impl for<'a> Fn(Caller<'a, T>, P) -> Box<dyn Future<Output = R> + Send + 'a>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<&mut Linker<T>>
+    where
+        P: WasmParams + 'static,
+        R: WasmRet + 'static,
+    {
+        let func = Arc::new(HostFunc::wrap_async(&self.engine, func));
+        self.insert(module, name, Import::Host(func))
+    }
+
+    /// As [`Linker::func_new`], for a function that answers a future; see
+    /// [`Linker::func_wrap_async`].
+    ///
+    /// # Errors
+    /// As [`Linker::func_new`].
+    pub fn func_new_async(
+        &mut self,
+        module: &str,
+        name: &str,
+        ty: FuncType,
+        func: impl for<'a> Fn(
+            Caller<'a, T>,
+            &'a [Val],
+            &'a mut [Val],
+        ) -> Box<dyn Future<Output = Result<()>> + Send + 'a>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<&mut Linker<T>> {
+        let func = Arc::new(HostFunc::untyped_async(&self.engine, &ty, func)?);
         self.insert(module, name, Import::Host(func))
     }
 
@@ -279,6 +338,18 @@ impl<T> Linker<T> {
         module: &Module,
     ) -> Result<Instance> {
         self.instantiate_pre(module)?.instantiate_once(store)
+    }
+
+    /// As [`Linker::instantiate`], waiting for what the start function waits for.
+    ///
+    /// # Errors
+    /// As [`Linker::instantiate`].
+    pub async fn instantiate_async(
+        &self,
+        store: impl AsContextMut<Data = T>,
+        module: &Module,
+    ) -> Result<Instance> {
+        self.instantiate_pre(module)?.instantiate_once_async(store).await
     }
 
     /// What a name stands for: what was defined, or else what every module may import.

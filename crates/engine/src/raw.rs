@@ -1,6 +1,6 @@
 //! The memory that machine code shares with the engine: contexts, globals, references, bytes.
 //!
-//! One of three files of this crate that may use `unsafe`. It turns addresses into values and
+//! One of five files of this crate that may use `unsafe`. It turns addresses into values and
 //! back; every address it is given comes from structures that live until their store is dropped.
 
 #![allow(unsafe_code)]

@@ -71,8 +71,10 @@ pub struct StoreInner {
     pub(crate) limiter: Option<Box<dyn ResourceLimiter>>,
     /// Where the `VMTag` of each id lies, from id 1 on.
     pub(crate) tags: Vec<usize>,
-    /// Fuel beyond what machine code can count.
+    /// Fuel beyond what machine code counts now.
     pub(crate) uncounted_fuel: u64,
+    /// What machine code may count before others get a chance to run.
+    pub(crate) fuel_interval: Option<NonZeroU64>,
     /// The collected heap, once something needed it.
     pub(crate) heap: Option<Box<Heap>>,
     /// Values on their way into objects.
@@ -168,6 +170,9 @@ impl<T> Store<T> {
         runtime
             .set_continuation_stack_bytes(engine.config().continuation_stack_bytes)
             .map_err(unfit("bytes of a continuation's stack"))?;
+        runtime
+            .set_activation_stack_bytes(engine.config().async_stack_bytes)
+            .map_err(unfit("bytes of an asynchronous call's stack"))?;
         let mut inner = StoreInner {
             runtime,
             id: StoreId::next(),
@@ -183,6 +188,7 @@ impl<T> Store<T> {
             limiter: None,
             tags: Vec::new(),
             uncounted_fuel: 0,
+            fuel_interval: None,
             heap: None,
             held: Vec::new(),
             continuations: Continuations::default(),

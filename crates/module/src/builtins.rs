@@ -95,6 +95,9 @@ macro_rules! for_each_builtin {
             cont_bind(place: i32, values: ptr, count: i32, traced: i64);
             /// Nobody handles a `suspend` or `switch`.
             unhandled_tag();
+            /// The counter of fuel is below zero. Returns where there is fuel that was not counted
+            /// yet, perhaps later. `store` is the `VMStoreContext`.
+            out_of_fuel(store: ptr);
         }
     };
 }
@@ -119,6 +122,12 @@ macro_rules! define_builtins {
             /// Whether the entry may collect, and so move every object.
             pub fn may_collect(self) -> bool {
                 !QUIET.contains(&self)
+            }
+
+            /// Whether the entry may leave the call for later. Its caller keeps all registers, the
+            /// first parameter is the `VMStoreContext`, and there is no result.
+            pub const fn may_suspend(self) -> bool {
+                matches!(self, Builtin::out_of_fuel)
             }
 
             /// Parameter types after the context.
@@ -160,6 +169,8 @@ const QUIET: &[Builtin] = &[
     Builtin::array_init_elem,
     Builtin::is_subtype,
     Builtin::cont_bind,
+    // While a call waits to go on, nobody uses its store.
+    Builtin::out_of_fuel,
 ];
 
 /// Ways between stacks that machine code calls. Their stubs follow those of the builtins. Each takes
@@ -233,6 +244,14 @@ mod tests {
     fn every_entry_fits_the_argument_registers() {
         for entry in Builtin::ALL {
             assert!(entry.params().len() <= 5, "{}", entry.name());
+        }
+    }
+
+    #[test]
+    fn entries_that_may_suspend_know_the_store_and_have_no_result() {
+        for entry in Builtin::ALL.iter().filter(|entry| entry.may_suspend()) {
+            assert_eq!(entry.params().first(), Some(&BuiltinType::Ptr), "{}", entry.name());
+            assert_eq!(entry.result(), None, "{}", entry.name());
         }
     }
 }

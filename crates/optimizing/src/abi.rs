@@ -64,7 +64,8 @@ pub(crate) fn builtin_signature(entry: Builtin) -> Signature {
         BuiltinType::I64 => AbiParam::new(types::I64),
         BuiltinType::Ptr | BuiltinType::Ref => AbiParam::new(POINTER),
     };
-    let mut signature = Signature::new(CallConv::SystemV);
+    let convention = if entry.may_suspend() { CallConv::PreserveAll } else { CallConv::SystemV };
+    let mut signature = Signature::new(convention);
     signature.params.push(AbiParam::special(POINTER, ArgumentPurpose::VMContext));
     signature.params.extend(entry.params().iter().map(machine));
     signature.returns.extend(entry.result().iter().map(machine));

@@ -32,14 +32,15 @@ pub unsafe fn capture(store: *const StoreRuntime, mut see: impl FnMut(Frame) -> 
     let _ = unsafe { walk_activations(store, &mut see) };
 }
 
-/// The frames that were unwound from `site`, then those of the activations that are still alive;
-/// at most `limit`.
+/// The frames that were unwound from `site`, of an activation that began on the stack of these
+/// bounds, then those of the activations that are still alive; at most `limit`.
 ///
 /// # Safety
 /// As for [`capture`], and nothing ran on the stacks since they were unwound.
 pub(crate) unsafe fn capture_unwound(
     store: *const StoreRuntime,
     site: UnwindSite,
+    bounds: StackBounds,
     limit: usize,
 ) -> Vec<Frame> {
     let mut frames = Vec::new();
@@ -50,9 +51,9 @@ pub(crate) unsafe fn capture_unwound(
         frames.push(frame);
         ControlFlow::Continue(())
     };
-    // SAFETY: by contract. The activation that was unwound began where the one around it stands.
+    // SAFETY: by contract.
     let _ = unsafe {
-        walk_unwound(site, (*store).current_bounds(), &mut see).is_continue()
+        walk_unwound(site, bounds, &mut see).is_continue()
             && walk_activations(store, &mut see).is_continue()
     };
     frames

@@ -11,6 +11,7 @@ use std::mem::MaybeUninit;
 use selkie_module::TrapCode;
 
 use crate::ResourceError;
+use crate::activation::{self, Activation};
 use crate::arch::{self, ENTRY_BYTES};
 use crate::backtrace::{Frame, capture_unwound};
 use crate::context::{CallRegs, VMAllocation, VMStoreContext};
@@ -86,9 +87,49 @@ pub(crate) struct Suspended {
     pub(crate) bounds: StackBounds,
     wasm_sp: *mut u8,
     host_sp: *mut u8,
+    running: *mut Activation,
 }
 
 impl Suspended {
+    /// Reads the store's context; nothing is in a chain yet.
+    ///
+    /// # Safety
+    /// `store` is live.
+    pub(crate) unsafe fn of(store: *const StoreRuntime) -> Suspended {
+        // SAFETY: by contract.
+        unsafe {
+            Suspended {
+                exit_pc: (*store).vm.exit_pc,
+                exit_fp: (*store).vm.exit_fp,
+                outer: (*store).suspended,
+                continuation: (*store).vm.continuation,
+                bounds: (*store).own_bounds(),
+                wasm_sp: (*store).vm.wasm_sp,
+                host_sp: (*store).vm.host_sp,
+                running: (*store).running,
+            }
+        }
+    }
+
+    /// Makes the store's context what it was. Answers the continuation that ran until now.
+    ///
+    /// # Safety
+    /// `store` is the one that this was read from.
+    pub(crate) unsafe fn restore(&self, store: *mut StoreRuntime) -> *mut VMContinuation {
+        // SAFETY: by contract.
+        unsafe {
+            (*store).suspended = self.outer;
+            (*store).set_own_bounds(self.bounds);
+            (*store).running = self.running;
+            let vm = &raw mut (*store).vm;
+            (*vm).exit_pc = self.exit_pc;
+            (*vm).exit_fp = self.exit_fp;
+            (*vm).wasm_sp = self.wasm_sp;
+            (*vm).host_sp = self.host_sp;
+            std::mem::replace(&mut (*vm).continuation, self.continuation)
+        }
+    }
+
     /// Where it waits.
     pub(crate) fn site(&self) -> UnwindSite {
         let Suspended { exit_pc: pc, exit_fp: fp, continuation, .. } = *self;
@@ -109,6 +150,12 @@ pub struct StoreRuntime {
     pub(crate) stack_top: *mut u8,
     /// The innermost activation that waits for a nested one; null for none.
     pub(crate) suspended: *const Suspended,
+    /// What runs on a stack of its own and may be left for later; null where the innermost
+    /// activation is none of these.
+    pub(crate) running: *mut Activation,
+    /// How many of them there are inside of each other.
+    pub(crate) activation_depth: u32,
+    activation_stack_bytes: usize,
     payload: Option<Box<dyn Any + Send>>,
     /// The exception that is unwinding; 0 for none.
     pub(crate) exception: u64,
@@ -152,6 +199,9 @@ impl StoreRuntime {
             unwound: UnwindSite::NOWHERE,
             stack_top: std::ptr::null_mut(),
             suspended: std::ptr::null(),
+            running: std::ptr::null_mut(),
+            activation_depth: 0,
+            activation_stack_bytes: activation::DEFAULT_STACK_BYTES,
             payload: None,
             exception: 0,
             landings: Landings::default(),
@@ -165,7 +215,7 @@ impl StoreRuntime {
         self.backtrace_frames = frames;
     }
 
-    /// Whether a call of this store is under way.
+    /// How many frames a trap remembers at most.
     pub fn backtrace_frames(&self) -> usize {
         self.backtrace_frames
     }
@@ -175,12 +225,23 @@ impl StoreRuntime {
         !self.vm.host_sp.is_null()
     }
 
+    /// Sets the usable bytes of the stacks of calls that can be left, rounded up as for
+    /// [`StoreRuntime::new`].
+    pub fn set_activation_stack_bytes(&mut self, bytes: usize) -> Result<(), ResourceError> {
+        self.activation_stack_bytes = usable_size(bytes)?;
+        Ok(())
+    }
+
+    pub(crate) fn activation_stack_bytes(&self) -> usize {
+        self.activation_stack_bytes
+    }
+
     /// Of the stack that the innermost activation began on.
     pub(crate) fn own_bounds(&self) -> StackBounds {
         StackBounds { low: self.vm.stack_low as usize, top: self.stack_top as usize }
     }
 
-    fn set_own_bounds(&mut self, bounds: StackBounds) {
+    pub(crate) fn set_own_bounds(&mut self, bounds: StackBounds) {
         self.vm.stack_low = bounds.low as *mut u8;
         self.stack_top = bounds.top as *mut u8;
     }
@@ -220,7 +281,7 @@ pub enum Unwind {
 
 impl Unwind {
     #[cold]
-    fn trap(code: TrapCode) -> Box<Unwind> {
+    pub(crate) fn trap(code: TrapCode) -> Box<Unwind> {
         Box::new(Unwind::Trap { code, frames: Vec::new() })
     }
 }
@@ -284,7 +345,7 @@ struct Entry<'a> {
 }
 
 #[cold]
-fn check_host_stack(thread: &ThreadState, sp: usize) -> Result<(), Box<Unwind>> {
+pub(crate) fn check_host_stack(thread: &ThreadState, sp: usize) -> Result<(), Box<Unwind>> {
     match thread.check_host_stack(sp) {
         Ok(HostStack::Enough) => Ok(()),
         Ok(HostStack::Exhausted) => Err(Unwind::trap(TrapCode::StackOverflow)),
@@ -315,7 +376,12 @@ unsafe fn call_outermost(
             return Ok(());
         }
         let unfinished = std::mem::replace(&mut (*store).vm.continuation, std::ptr::null_mut());
-        Err(take_unwind(store, unfinished))
+        let unwind = take_unwind(store, (*store).own_bounds(), unfinished);
+        if matches!(*unwind, Unwind::Trap { code: TrapCode::StackOverflow, .. }) {
+            // A stack that was used to its end is rarely needed that deep again.
+            stack::trim_below(top);
+        }
+        Err(unwind)
     }
 }
 
@@ -370,28 +436,16 @@ unsafe fn call_nested(
         if room < entry.stack_args.len() + NESTED_RESERVE_BYTES {
             return Err(Unwind::trap(TrapCode::StackOverflow));
         }
-        let suspended = Suspended {
-            exit_pc: (*vm).exit_pc,
-            exit_fp: (*vm).exit_fp,
-            outer: (*store).suspended,
-            continuation: (*vm).continuation,
-            bounds: (*store).own_bounds(),
-            wasm_sp,
-            host_sp: (*vm).host_sp,
-        };
+        let suspended = Suspended::of(store);
         (*store).suspended = &raw const suspended;
-        // A `suspend` inside finds no handler outside: the host's frames lie between.
+        // A `suspend` inside finds no handler outside: the host's frames lie between. Nor can it
+        // be left for later, for the same reason.
+        (*store).running = std::ptr::null_mut();
         (*vm).continuation = std::ptr::null_mut();
         (*store).set_own_bounds(bounds);
         let has_returned = switch(thread, store, start, entry);
-        (*store).suspended = suspended.outer;
-        (*store).set_own_bounds(suspended.bounds);
-        let unfinished = std::mem::replace(&mut (*vm).continuation, suspended.continuation);
-        (*vm).exit_pc = suspended.exit_pc;
-        (*vm).exit_fp = suspended.exit_fp;
-        (*vm).wasm_sp = suspended.wasm_sp;
-        (*vm).host_sp = suspended.host_sp;
-        if has_returned { Ok(()) } else { Err(take_unwind(store, unfinished)) }
+        let unfinished = suspended.restore(store);
+        if has_returned { Ok(()) } else { Err(take_unwind(store, bounds, unfinished)) }
     }
 }
 
@@ -426,12 +480,17 @@ unsafe fn switch(
 
 /// # Safety
 /// The innermost call was unwound just now: nothing ran on its stacks since, and the store's
-/// context is again what it was before that call. `unfinished` is the continuation that ran.
+/// context is again what it was before that call, which began on the stack of these bounds.
+/// `unfinished` is the continuation that ran.
 #[cold]
-unsafe fn take_unwind(store: *mut StoreRuntime, unfinished: *mut VMContinuation) -> Box<Unwind> {
+pub(crate) unsafe fn take_unwind(
+    store: *mut StoreRuntime,
+    bounds: StackBounds,
+    unfinished: *mut VMContinuation,
+) -> Box<Unwind> {
     // SAFETY: by contract; control has left all that ran.
     unsafe {
-        let unwind = read_unwind(store);
+        let unwind = read_unwind(store, bounds);
         discard(unfinished, std::ptr::null_mut());
         unwind
     }
@@ -439,7 +498,7 @@ unsafe fn take_unwind(store: *mut StoreRuntime, unfinished: *mut VMContinuation)
 
 /// # Safety
 /// As for [`take_unwind`].
-unsafe fn read_unwind(store: *mut StoreRuntime) -> Box<Unwind> {
+unsafe fn read_unwind(store: *mut StoreRuntime, bounds: StackBounds) -> Box<Unwind> {
     // SAFETY: the store is live, and nobody holds a reference into it.
     unsafe {
         if let Some(payload) = (*store).payload.take() {
@@ -448,7 +507,7 @@ unsafe fn read_unwind(store: *mut StoreRuntime) -> Box<Unwind> {
         let limit = (*store).backtrace_frames;
         let frames = match limit {
             0 => Vec::new(),
-            _ => capture_unwound(store, (*store).unwound, limit),
+            _ => capture_unwound(store, (*store).unwound, bounds, limit),
         };
         let exception = std::mem::replace(&mut (*store).exception, 0);
         if exception != 0 {
@@ -459,10 +518,6 @@ unsafe fn read_unwind(store: *mut StoreRuntime) -> Box<Unwind> {
             .ok()
             .and_then(TrapCode::from_number)
             .expect("whoever unwinds has stored a payload, an exception or the number of a trap");
-        if code == TrapCode::StackOverflow && !(*store).is_inside_wasm() {
-            // A stack that was used to its end is rarely needed that deep again.
-            stack::trim_below((*store).stack_top);
-        }
         Box::new(Unwind::Trap { code, frames })
     }
 }
@@ -501,7 +556,7 @@ pub unsafe fn raise_payload(store: *mut StoreRuntime, payload: Box<dyn Any + Sen
 pub(crate) unsafe fn raise(store: *mut StoreRuntime) -> ! {
     // SAFETY: by contract; the stub that called the host stored where WebAssembly left.
     unsafe {
-        if (*store).vm.host_sp.is_null() {
+        if (*store).vm.host_sp.is_null() || (*store).vm.host_sp == activation::NO_HOST_SP {
             // There is nothing to return to: going on would run on a stack that is gone.
             std::process::abort();
         }

@@ -11,6 +11,7 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("selkie-vm supports 64-bit Linux only");
 
+mod activation;
 mod arch;
 mod backtrace;
 mod budget;
@@ -32,7 +33,14 @@ mod table;
 mod thread;
 mod throw;
 
-pub use arch::{builtin_stubs, host_call_direct_stub, host_call_stub, host_call_stub_int};
+pub use activation::{
+    Activation, DEFAULT_STACK_BYTES as DEFAULT_ASYNC_STACK_BYTES, Progress, check_room, poller,
+    suspend, suspend_builtin,
+};
+pub use arch::{
+    builtin_stubs, host_call_direct_stub, host_call_stub, host_call_stub_int,
+    host_call_stub_suspendable,
+};
 pub use backtrace::{Frame, capture};
 pub use budget::max_guarded_memories;
 pub use call::{RegSet, StoreRuntime, Unwind, call, raise_payload, raise_trap};

@@ -3,15 +3,16 @@
 //! Below the usable part lies a guard of [`GUARD_BYTES`] without access; machine code has no stack
 //! check, it faults there. Frames larger than the guard probe it page by page.
 //!
-//! A stack is handled by one pointer, its top; a header above the top says the rest. Pages that a
-//! former guest wrote stay in a reused stack up to [`KEEP_BYTES`]: machine code never reads stack
-//! that it did not write. What lies deeper is given back to the system when a stack enters the
-//! global pool.
+//! A stack is handled by one pointer, its top; a header above the top says the rest. Stacks come
+//! back to a few places of the thread (`thread.rs`), without a lock, and from there to the pool that
+//! all threads share. Pages that a former guest wrote stay in a reused stack up to [`KEEP_BYTES`]:
+//! machine code never reads stack that it did not write. What lies deeper is given back to the
+//! system when a stack enters the shared pool.
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::ResourceError;
 use crate::mmap::{Mapping, page_bytes, round_to_pages};
+use crate::{ResourceError, thread};
 
 /// Bytes without access below each WebAssembly stack. Frames above this size must probe.
 pub const GUARD_BYTES: usize = 1 << 20;
@@ -21,8 +22,10 @@ pub const DEFAULT_STACK_BYTES: usize = 16 << 20;
 pub const MIN_STACK_BYTES: usize = 64 << 10;
 /// Dirty bytes that stay with a pooled stack.
 const KEEP_BYTES: usize = 64 << 10;
-/// Stacks the global pool keeps.
-const POOL_STACKS: usize = 64;
+/// Stacks the shared pool keeps.
+const POOL_STACKS: usize = 256;
+/// Usable bytes up to which a stack may stay with its thread, all of them dirty.
+const MAX_SPARE_BYTES: usize = 2 << 20;
 /// Bytes above the top that the header takes; keeps the top 16-aligned.
 const HEADER_BYTES: usize = 64;
 
@@ -45,9 +48,12 @@ pub(crate) struct StackMemory {
 unsafe impl Send for StackMemory {}
 
 impl StackMemory {
-    /// A stack of at least this size: from the pool, or new.
+    /// A stack of at least this size: the thread's, from the pool, or new.
     pub(crate) fn acquire(usable_bytes: usize) -> Result<StackMemory, ResourceError> {
         let usable_bytes = usable_size(usable_bytes)?;
+        if let Some(stack) = thread::take_spare(usable_bytes) {
+            return Ok(stack);
+        }
         {
             let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(at) = pool.iter().rposition(|s| s.usable_bytes() == usable_bytes) {
@@ -69,8 +75,18 @@ impl StackMemory {
         Ok(StackMemory { top })
     }
 
-    /// Gives the stack to the pool, or back to the system if the pool is full.
+    /// Gives the stack to the thread, or else to the pool, or back to the system if that is full.
     pub(crate) fn release(self) {
+        if self.usable_bytes() > MAX_SPARE_BYTES {
+            return self.share();
+        }
+        if let Some(other) = thread::keep_spare(self) {
+            other.share();
+        }
+    }
+
+    /// Gives the stack to the pool, or back to the system if that is full.
+    pub(crate) fn share(self) {
         self.trim();
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         if pool.len() < POOL_STACKS {
@@ -90,7 +106,7 @@ impl StackMemory {
     }
 
     /// Usable bytes, as [`usable_size`] gives them.
-    fn usable_bytes(&self) -> usize {
+    pub(crate) fn usable_bytes(&self) -> usize {
         // SAFETY: our own top.
         unsafe { usable_bytes_of(self.top) }
     }

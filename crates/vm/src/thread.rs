@@ -1,5 +1,5 @@
-//! What a thread has while it runs WebAssembly: the store it is inside, a stack of its own, the limit
-//! of its host stack, and an alternate signal stack.
+//! What a thread has while it runs WebAssembly: the store it is inside, a stack of its own and some
+//! to spare, the limit of its host stack, and an alternate signal stack.
 //!
 //! The hot part is constant-initialised and without destructor, so that reading it is one
 //! instruction and safe in a signal handler. The cold part is made once per thread and cleans up
@@ -31,7 +31,14 @@ pub(crate) struct ThreadState {
     /// Top of the stack that this thread's outermost calls run on; null for none yet. In use
     /// exactly while `current` is not null.
     own_stack: Cell<*mut u8>,
+    /// Stacks that nobody uses; null where there is none.
+    spares: [Cell<*mut u8>; SPARES],
+    /// The one of them that goes next when there is no room.
+    oldest: Cell<usize>,
 }
+
+/// Stacks that a thread keeps for the next calls that need one.
+const SPARES: usize = 8;
 
 thread_local! {
     static STATE: ThreadState = const {
@@ -40,6 +47,8 @@ thread_local! {
             host_limit: Cell::new(usize::MAX),
             host_low: Cell::new(0),
             own_stack: Cell::new(std::ptr::null_mut()),
+            spares: [const { Cell::new(std::ptr::null_mut()) }; SPARES],
+            oldest: Cell::new(0),
         }
     };
     static OWNED: Owned = Owned::new();
@@ -51,6 +60,38 @@ thread_local! {
 #[inline(always)]
 pub(crate) fn state() -> *const ThreadState {
     STATE.with(|state| state as *const ThreadState)
+}
+
+/// A stack of this size that the thread keeps.
+pub(crate) fn take_spare(usable_bytes: usize) -> Option<StackMemory> {
+    // SAFETY: the state lives as long as this thread, which runs this function.
+    let spares = unsafe { &(*state()).spares };
+    let fits = |place: &&Cell<*mut u8>| {
+        let top = place.get();
+        // SAFETY: the places hold tops of stacks that this thread owns.
+        !top.is_null() && unsafe { stack::usable_bytes_of(top) } == usable_bytes
+    };
+    let top = spares.iter().find(fits)?.replace(std::ptr::null_mut());
+    // SAFETY: the places hold what `into_raw` gave, and this one was emptied just now.
+    Some(unsafe { StackMemory::from_raw(top) })
+}
+
+/// Leaves a stack to the thread. Answers the one that must go instead: itself, where the thread
+/// never ran WebAssembly or is about to end.
+pub(crate) fn keep_spare(stack: StackMemory) -> Option<StackMemory> {
+    // SAFETY: as in `take_spare`.
+    let state = unsafe { &*state() };
+    if state.host_limit.get() == usize::MAX {
+        return Some(stack);
+    }
+    if let Some(place) = state.spares.iter().find(|place| place.get().is_null()) {
+        place.set(stack.into_raw());
+        return None;
+    }
+    let oldest = state.oldest.replace((state.oldest.get() + 1) % SPARES);
+    let top = state.spares[oldest].replace(stack.into_raw());
+    // SAFETY: as in `take_spare`.
+    Some(unsafe { StackMemory::from_raw(top) })
 }
 
 /// Whether a call may go on with this host stack pointer.
@@ -210,6 +251,13 @@ impl Drop for Owned {
         let state = unsafe { &*state() };
         state.host_limit.set(usize::MAX);
         state.drop_stack();
+        for place in &state.spares {
+            let top = place.replace(std::ptr::null_mut());
+            if !top.is_null() {
+                // SAFETY: as in `take_spare`.
+                unsafe { StackMemory::from_raw(top) }.share();
+            }
+        }
         if let Some(mapping) = &self.signal_stack
             && current_signal_stack().is_some_and(|s| s.ss_sp.cast() == mapping.addr())
         {

@@ -107,12 +107,12 @@ pub unsafe fn throw_payload(
 }
 
 /// A frame that goes on at its landing pad.
-struct Place {
-    fp: usize,
-    sp: usize,
-    pad: usize,
+pub(crate) struct Place {
+    pub(crate) fp: usize,
+    pub(crate) sp: usize,
+    pub(crate) pad: usize,
     /// Whose stack it is on; null: the activation's own.
-    continuation: *mut VMContinuation,
+    pub(crate) continuation: *mut VMContinuation,
 }
 
 impl Place {
@@ -132,7 +132,7 @@ impl Place {
 ///
 /// # Safety
 /// As for [`throw()`].
-unsafe fn landing(store: *mut StoreRuntime) -> Option<Place> {
+pub(crate) unsafe fn landing(store: *mut StoreRuntime) -> Option<Place> {
     // SAFETY: by contract; what runs is live.
     unsafe {
         let (mut pc, mut fp) = ((*store).vm.exit_pc, (*store).vm.exit_fp);

@@ -1,6 +1,6 @@
 //! The jump into machine code, and the reading and writing of its arguments and results.
 //!
-//! One of three files of this crate that may use `unsafe`. Where a value lives is told by
+//! One of five files of this crate that may use `unsafe`. Where a value lives is told by
 //! `selkie_module::abi` alone; this file only follows it.
 
 #![allow(unsafe_code)]
@@ -13,8 +13,8 @@ use crate::store::{StoreBox, StoreContextMut, StoreInner};
 use crate::types::FuncType;
 use crate::values::Val;
 use selkie_module::ValType;
-use selkie_module::abi::{ArgCursor, FuncAbi, Loc, RESULT_SLOT_BYTES, RegClass};
-use selkie_vm::{CallRegs, RegSet, Unwind, VMFuncRef};
+use selkie_module::abi::{ArgCursor, FuncAbi, Loc, RESULT_SLOT_BYTES, RegClass, uses_result_area};
+use selkie_vm::{Activation, CallRegs, RegSet, Unwind, VMFuncRef};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
@@ -55,7 +55,19 @@ pub struct ResultReader<'c> {
     index: usize,
 }
 
-impl ResultReader<'_> {
+impl<'c> ResultReader<'c> {
+    /// Of a call that has returned. Results are in the area where there is one.
+    pub(super) fn new(regs: &'c MaybeUninit<CallRegs>, area: Option<&'c [u128]>) -> Self {
+        ResultReader { regs, area, ints: 0, floats: 0, index: 0 }
+    }
+
+    /// Reads all results of a type.
+    pub(super) fn take_all(&mut self, ty: &FuncType, to: &mut [Val], store: &mut StoreInner) {
+        for (result, ty) in to.iter_mut().zip(&ty.raw().results) {
+            *result = Val::from_raw(self.take(*ty), *ty, store);
+        }
+    }
+
     /// Reads the next result.
     #[inline(always)]
     pub fn take(&mut self, ty: ValType) -> u128 {
@@ -127,7 +139,34 @@ impl<'c> ResultWriter<'c> {
     /// an area that is large enough.
     pub(crate) unsafe fn new(in_area: bool, regs: &'c mut CallRegs) -> Self {
         let area = in_area.then(|| regs.ints[1] as *mut u8);
+        // SAFETY: by contract.
+        unsafe { ResultWriter::to(area, regs) }
+    }
+
+    /// # Safety
+    /// Where results go to memory, `area` is writable, and large enough.
+    pub(crate) unsafe fn to(area: Option<*mut u8>, regs: &'c mut CallRegs) -> Self {
         ResultWriter { regs, area, ints: 0, floats: 0, index: 0 }
+    }
+
+    /// Writes all results of a type.
+    ///
+    /// # Errors
+    /// One is of another type or of another store.
+    pub(crate) fn put_all(
+        &mut self,
+        results: &[Val],
+        ty: &FuncType,
+        store: &StoreInner,
+    ) -> Result<()> {
+        for (value, expected) in results.iter().zip(&ty.raw().results) {
+            if !value.matches(store, *expected)? {
+                let message = format!("a host function returned a value not of type {expected}");
+                return Err(Error::msg(message));
+            }
+            self.put(*expected, value.to_raw(store)?);
+        }
+        Ok(())
     }
 
     /// Writes the next result.
@@ -202,7 +241,7 @@ fn first_bytes(slots: &[MaybeUninit<u128>], count: usize) -> &[MaybeUninit<u8>] 
 /// A store that is about to be entered, with the embedder's data: host functions, which know its
 /// type, reach both through this one pointer, so it must lead to the whole.
 pub(crate) struct Owner<'s> {
-    store: *mut StoreInner,
+    pub(super) store: *mut StoreInner,
     borrow: PhantomData<&'s mut StoreInner>,
 }
 
@@ -231,24 +270,36 @@ pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
     let mut regs = MaybeUninit::<CallRegs>::uninit();
     let mut stack = [const { MaybeUninit::<u128>::uninit() }; STACK_SLOTS];
     let mut area = [0u128; STACK_SLOTS];
+    let results = area.as_mut_ptr().cast();
+    let stack_args = write_typed::<P, R>(&mut owner, func, params, &mut regs, &mut stack, results)?;
+    let has_floats = P::HAS_FLOATS || R::HAS_FLOATS;
+    let set = if has_floats { RegSet::All } else { RegSet::Int };
+    jump(&mut owner, func.code, &mut regs, stack_args, set)?;
+    let mut reader = ResultReader::new(&regs, R::IN_AREA.then_some(&area[..]));
+    Ok(R::read(&mut reader, owner.store()))
+}
+
+/// Writes the arguments of a function whose type is `P -> R`. Answers those on the stack.
+#[inline(always)]
+fn write_typed<'c, P: WasmParams, R: WasmResults>(
+    owner: &mut Owner<'_>,
+    func: &VMFuncRef,
+    params: P,
+    regs: &mut MaybeUninit<CallRegs>,
+    stack: &'c mut [MaybeUninit<u128>; STACK_SLOTS],
+    area: *mut u8,
+) -> Result<&'c [MaybeUninit<u8>]> {
     // SAFETY: `regs` is a place to write to; the arrays in it are made of plain numbers.
     unsafe {
         (*regs.as_mut_ptr()).ints[0] = func.context as u64;
         if R::IN_AREA {
-            (*regs.as_mut_ptr()).ints[1] = area.as_mut_ptr() as u64;
+            (*regs.as_mut_ptr()).ints[1] = area as u64;
         }
     }
-    let cursor = ArgCursor::new(R::IN_AREA);
-    let mut writer = ArgWriter { cursor, regs: &mut regs, stack: &mut stack };
+    let mut writer = ArgWriter { cursor: ArgCursor::new(R::IN_AREA), regs, stack };
     params.write(&mut writer, owner.store())?;
     let stack_bytes = writer.cursor.stack_bytes() as usize;
-    let has_floats = P::HAS_FLOATS || R::HAS_FLOATS;
-    let set = if has_floats { RegSet::All } else { RegSet::Int };
-    let stack_args = first_bytes(&stack, stack_bytes);
-    jump(&mut owner, func.code, &mut regs, stack_args, set)?;
-    let area = R::IN_AREA.then_some(&area[..]);
-    let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };
-    Ok(R::read(&mut reader, owner.store()))
+    Ok(first_bytes(stack, stack_bytes))
 }
 
 /// Calls a function with values that fit its type.
@@ -259,32 +310,92 @@ pub(crate) fn call_untyped(
     params: &[Val],
     results: &mut [Val],
 ) -> Result<()> {
-    let abi = FuncAbi::new(ty.raw());
-    let mut regs = CallRegs::ZERO;
-    let mut stack = vec![MaybeUninit::new(0u128); (abi.stack_bytes / 16) as usize];
-    let mut area = vec![0u128; (abi.result_area_bytes / RESULT_SLOT_BYTES) as usize];
-    regs.ints[0] = func.context as u64;
-    if !area.is_empty() {
-        regs.ints[1] = area.as_mut_ptr() as u64;
-    }
-    for ((value, loc), ty) in params.iter().zip(&abi.params).zip(&ty.raw().params) {
-        let raw = value.to_raw(owner.store())?;
-        match *loc {
-            Loc::Int(i) => regs.ints[i as usize] = raw as u64,
-            Loc::Float(i) => regs.floats[i as usize] = raw,
-            // SAFETY: the vector has room for all stack arguments of the type.
-            Loc::Memory(at) => unsafe { write_memory(stack.as_mut_ptr().cast(), at, *ty, raw) },
-        }
-    }
-    let mut regs = MaybeUninit::new(regs);
-    let stack_args = first_bytes(&stack, abi.stack_bytes as usize);
+    let mut area = vec![0u128; area_bytes(ty) / RESULT_SLOT_BYTES as usize];
+    let mut regs = MaybeUninit::new(CallRegs::ZERO);
+    let stack = write_untyped(&mut owner, func, ty, params, &mut regs, area.as_mut_ptr().cast())?;
+    let stack_args = first_bytes(&stack, size_of_val(&stack[..]));
     jump(&mut owner, func.code, &mut regs, stack_args, RegSet::All)?;
     let area = (!area.is_empty()).then_some(&area[..]);
-    let mut reader = ResultReader { regs: &regs, area, ints: 0, floats: 0, index: 0 };
-    for (result, ty) in results.iter_mut().zip(&ty.raw().results) {
-        *result = Val::from_raw(reader.take(*ty), *ty, owner.store());
-    }
+    ResultReader::new(&regs, area).take_all(ty, results, owner.store());
     Ok(())
+}
+
+/// Writes values that fit the type of a function. Answers those on the stack.
+fn write_untyped(
+    owner: &mut Owner<'_>,
+    func: &VMFuncRef,
+    ty: &FuncType,
+    params: &[Val],
+    regs: &mut MaybeUninit<CallRegs>,
+    area: *mut u8,
+) -> Result<Vec<MaybeUninit<u128>>> {
+    let abi = FuncAbi::new(ty.raw());
+    let mut stack = vec![MaybeUninit::new(0u128); (abi.stack_bytes / 16) as usize];
+    let regs = regs.as_mut_ptr();
+    // SAFETY: `regs` is a place to write to, whose arrays are made of plain numbers and as long as
+    // `FuncAbi` says; the vector has room for all stack arguments of the type.
+    unsafe {
+        (*regs).ints[0] = func.context as u64;
+        if abi.result_area_bytes > 0 {
+            (*regs).ints[1] = area as u64;
+        }
+        for ((value, loc), ty) in params.iter().zip(&abi.params).zip(&ty.raw().params) {
+            let raw = value.to_raw(owner.store())?;
+            match *loc {
+                Loc::Int(i) => (*regs).ints[i as usize] = raw as u64,
+                Loc::Float(i) => (*regs).floats[i as usize] = raw,
+                Loc::Memory(at) => write_memory(stack.as_mut_ptr().cast(), at, *ty, raw),
+            }
+        }
+    }
+    Ok(stack)
+}
+
+/// Bytes of the results of a function that do not fit registers.
+pub(super) fn area_bytes(ty: &FuncType) -> usize {
+    let results = &ty.raw().results;
+    if uses_result_area(results) { results.len() * RESULT_SLOT_BYTES as usize } else { 0 }
+}
+
+/// As [`area_bytes`].
+pub(super) fn area_bytes_of<R: WasmResults>() -> usize {
+    if R::IN_AREA { R::TYPES.len() * RESULT_SLOT_BYTES as usize } else { 0 }
+}
+
+/// Writes the arguments of a call that has not begun, of a function whose type is `P -> R`.
+pub(super) fn prepare_typed<P: WasmParams, R: WasmResults>(
+    owner: &mut Owner<'_>,
+    func: &VMFuncRef,
+    params: P,
+    call: &mut Activation,
+) -> Result<()> {
+    let mut stack = [const { MaybeUninit::<u128>::uninit() }; STACK_SLOTS];
+    let area = call.result_area();
+    let args = write_typed::<P, R>(owner, func, params, regs_of(call), &mut stack, area)?;
+    // SAFETY: by contract it has not begun.
+    unsafe { call.set_stack_args(args) }.map_err(|unwind| unwound(owner.store(), *unwind))
+}
+
+/// Writes values that fit the type of a function, whose call has not begun.
+pub(super) fn prepare_untyped(
+    owner: &mut Owner<'_>,
+    func: &VMFuncRef,
+    ty: &FuncType,
+    params: &[Val],
+    call: &mut Activation,
+) -> Result<()> {
+    let area = call.result_area();
+    let stack = write_untyped(owner, func, ty, params, regs_of(call), area)?;
+    let args = first_bytes(&stack, size_of_val(&stack[..]));
+    // SAFETY: by contract it has not begun.
+    unsafe { call.set_stack_args(args) }.map_err(|unwind| unwound(owner.store(), *unwind))
+}
+
+/// The block of a call's registers, while it is not under way.
+pub(super) fn regs_of(call: &mut Activation) -> &mut MaybeUninit<CallRegs> {
+    // SAFETY: the block belongs to the activation, which is borrowed exclusively; it may hold
+    // anything.
+    unsafe { &mut *call.regs().cast() }
 }
 
 /// Calls a start function: no parameters, no results.
@@ -321,7 +432,7 @@ fn jump(
 }
 
 #[cold]
-fn unwound(store: &mut StoreInner, unwind: Unwind) -> Error {
+pub(super) fn unwound(store: &mut StoreInner, unwind: Unwind) -> Error {
     match unwind {
         Unwind::Trap { code, frames } => {
             Error::from(code).with_backtrace(WasmBacktrace::capture(&frames))

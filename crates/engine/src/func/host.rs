@@ -3,6 +3,7 @@
 use super::{Func, WasmParams, WasmResults, WasmTy};
 use crate::engine::Engine;
 use crate::entry;
+use crate::entry::host_futures::{self, HostFuture};
 use crate::error::Result;
 use crate::global::Extern;
 use crate::instance::Instance;
@@ -19,8 +20,8 @@ use std::any::Any;
 pub struct HostFunc {
     vm: VMHostFunc,
     ty: FuncType,
-    /// Whether no parameter and no result is a float or vector.
-    ints_only: bool,
+    /// The code that machine code jumps to.
+    stub: *const u8,
     /// The closure, of the type that `vm.entry` expects.
     closure: Box<dyn Any + Send + Sync>,
 }
@@ -33,7 +34,16 @@ impl HostFunc {
     ) -> HostFunc {
         let is_int = |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::Ref(_));
         let ints_only = ty.raw().params.iter().chain(&ty.raw().results).all(is_int);
-        HostFunc { vm, ty, ints_only, closure }
+        let stub = match ints_only {
+            true => selkie_vm::host_call_stub_int(),
+            false => selkie_vm::host_call_stub(),
+        };
+        HostFunc { vm, ty, stub, closure }
+    }
+
+    /// The same function, which may leave the call for later.
+    pub(crate) fn suspendable(self) -> HostFunc {
+        HostFunc { stub: selkie_vm::host_call_stub_suspendable(), ..self }
     }
 
     /// A function of a type known only at run time.
@@ -48,6 +58,32 @@ impl HostFunc {
         Ok(entry::untyped(ty.in_engine(engine)?, func))
     }
 
+    /// A function that answers futures, from a closure over tuples.
+    pub(crate) fn wrap_async<T, P, R, F>(engine: &Engine, func: F) -> HostFunc
+    where
+        T: 'static,
+        P: WasmParams + 'static,
+        R: WasmRet + 'static,
+        F: for<'a> Fn(Caller<'a, T>, P) -> HostFuture<'a, R> + Send + Sync + 'static,
+    {
+        host_futures::typed(type_of::<P, R>(engine), func)
+    }
+
+    /// As [`HostFunc::untyped`], for a function that answers futures.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn untyped_async<T: 'static>(
+        engine: &Engine,
+        ty: &FuncType,
+        func: impl for<'a> Fn(Caller<'a, T>, &'a [Val], &'a mut [Val]) -> HostFuture<'a, Result<()>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<HostFunc> {
+        Ok(host_futures::untyped(ty.in_engine(engine)?, func))
+    }
+
     /// What machine code's way to the function begins with. The address is valid while the
     /// function lives.
     pub(crate) fn vm(&self) -> *const VMHostFunc {
@@ -56,7 +92,7 @@ impl HostFunc {
 
     /// The code that machine code jumps to.
     pub(crate) fn stub(&self) -> *const u8 {
-        if self.ints_only { selkie_vm::host_call_stub_int() } else { selkie_vm::host_call_stub() }
+        self.stub
     }
 
     pub(crate) fn ty(&self) -> &FuncType {

@@ -1,9 +1,11 @@
 //! `TypedFunc`: a function whose Rust types were checked once.
 
 use super::enter::{self, Owner};
+use super::pending::PendingCall;
 use super::{Func, WasmParams, WasmResults};
 use crate::error::Result;
-use crate::store::AsContextMut;
+use crate::store::{AsContextMut, StoreContextMut, StoreInner};
+use selkie_vm::VMFuncRef;
 use std::marker::PhantomData;
 
 /// A function with known Rust types; calling it checks nothing but the store.
@@ -63,12 +65,66 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     #[inline]
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let mut context = store.as_context_mut();
-        let inner = context.inner();
-        let func = inner.func_ref(self.func)?;
-        if self.check == Check::EachCall {
-            let ty = inner.type_of_func(self.func)?;
-            params.check(inner, &ty.raw().params)?;
-        }
+        let func = self.check_call(context.inner(), &params)?;
         enter::call_typed(Owner::new(&mut context), &func, params)
+    }
+
+    /// Calls, and waits for what the host functions wait for that it calls; see
+    /// [`Func::call_async`].
+    ///
+    /// ```
+    /// use selkie_engine::{Caller, Engine, Linker, Module, Store};
+    /// use std::task::{Context, Poll, Waker};
+    /// let engine = Engine::default();
+    /// let mut linker = Linker::new(&engine);
+    /// linker.func_wrap_async("host", "price", |_: Caller<'_, ()>, (item,): (i32,)| {
+    ///     Box::new(async move { item * 100 }) // after having asked somebody, say
+    /// })?;
+    /// let module = Module::new(&engine, r#"(module
+    ///     (import "host" "price" (func $price (param i32) (result i32)))
+    ///     (func (export "run") (result i32)
+    ///         (i32.add (call $price (i32.const 3)) (call $price (i32.const 4)))))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = linker.instantiate(&mut store, &module)?;
+    /// let run = instance.get_typed_func::<(), i32>(&mut store, "run")?;
+    /// let mut call = Box::pin(run.call_async(&mut store, ()));
+    /// let done = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    /// assert!(matches!(done, Poll::Ready(Ok(700))));
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`TypedFunc::call`]; there is no stack for the call.
+    pub fn call_async<S: AsContextMut>(
+        &self,
+        mut store: S,
+        params: P,
+    ) -> impl Future<Output = Result<R>> + use<S, P, R> {
+        let this = *self;
+        async move {
+            let mut context = store.as_context_mut();
+            let mut call = this.begin_async(&mut context, params)?;
+            (&mut call).await?;
+            Ok(call.typed_results())
+        }
+    }
+
+    fn begin_async<'s, T>(
+        &self,
+        context: &'s mut StoreContextMut<'_, T>,
+        params: P,
+    ) -> Result<PendingCall<'s, T>> {
+        let func = self.check_call(context.inner(), &params)?;
+        PendingCall::typed::<P, R>(context, &func, params)
+    }
+
+    /// What is called; the parameters fit it.
+    #[inline]
+    fn check_call(&self, store: &StoreInner, params: &P) -> Result<VMFuncRef> {
+        if self.check == Check::EachCall {
+            let ty = store.type_of_func(self.func)?;
+            params.check(store, &ty.raw().params)?;
+        }
+        store.func_ref(self.func)
     }
 }

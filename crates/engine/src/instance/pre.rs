@@ -83,6 +83,18 @@ impl Shared {
             None => Instance::start(store, id),
         }
     }
+
+    /// As [`Shared::start`], waiting for what the start function waits for.
+    async fn start_async<T>(
+        &self,
+        mut store: StoreContextMut<'_, T>,
+        id: InstanceId,
+    ) -> Result<Instance> {
+        match self.snapshot {
+            Some(_) => Ok(Instance::from_id(store.inner(), id)),
+            None => Instance::start_async(store, id).await,
+        }
+    }
 }
 
 impl<T> Clone for InstancePre<T> {
@@ -123,24 +135,21 @@ impl<T> InstancePre<T> {
     /// An item of a store does not match or belongs to another store; as [`Instance::new`].
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
         let mut context = store.as_context_mut();
-        let inner = context.inner();
-        let shared = &*self.shared;
-        if !Engine::same(&inner.engine, shared.module.engine()) {
-            return Err(other_engine());
-        }
-        if !shared.is_reusable || !inner.is_fresh() {
-            return self.instantiate_once(context);
-        }
-        let home = shared.homes.mine().get_or_init(|| shared.new_home());
-        let id = match home.take(inner)? {
-            Some(id) => id,
-            None => {
-                let id = shared.create(inner, Some(shared.module.inner.memory_images()))?;
-                home.adopt(inner);
-                id
-            }
-        };
-        shared.start(context, id)
+        let id = self.make(context.inner())?;
+        self.shared.start(context, id)
+    }
+
+    /// As [`InstancePre::instantiate`], waiting for what the start function waits for.
+    ///
+    /// # Errors
+    /// As [`InstancePre::instantiate`].
+    pub async fn instantiate_async(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+    ) -> Result<Instance> {
+        let mut context = store.as_context_mut();
+        let id = self.make(context.inner())?;
+        self.shared.start_async(context, id).await
     }
 
     /// Instantiates without regard to instances before and after.
@@ -149,11 +158,42 @@ impl<T> InstancePre<T> {
         mut store: impl AsContextMut<Data = T>,
     ) -> Result<Instance> {
         let mut context = store.as_context_mut();
-        let inner = context.inner();
-        let module = &self.shared.module;
-        self.check(inner)?;
-        let id = self.shared.create(inner, module.inner.memory_images_if_useful())?;
+        let id = self.make_once(context.inner())?;
         self.shared.start(context, id)
+    }
+
+    /// As [`InstancePre::instantiate_once`], waiting for what the start function waits for.
+    pub(crate) async fn instantiate_once_async(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+    ) -> Result<Instance> {
+        let mut context = store.as_context_mut();
+        let id = self.make_once(context.inner())?;
+        self.shared.start_async(context, id).await
+    }
+
+    /// Makes an instance that has not been started, of what another one left behind if possible.
+    fn make(&self, store: &mut StoreInner) -> Result<InstanceId> {
+        let shared = &*self.shared;
+        if !Engine::same(&store.engine, shared.module.engine()) {
+            return Err(other_engine());
+        }
+        if !shared.is_reusable || !store.is_fresh() {
+            return self.make_once(store);
+        }
+        let home = shared.homes.mine().get_or_init(|| shared.new_home());
+        if let Some(id) = home.take(store)? {
+            return Ok(id);
+        }
+        let id = shared.create(store, Some(shared.module.inner.memory_images()))?;
+        home.adopt(store);
+        Ok(id)
+    }
+
+    /// Makes an instance that has not been started.
+    fn make_once(&self, store: &mut StoreInner) -> Result<InstanceId> {
+        self.check(store)?;
+        self.shared.create(store, self.shared.module.inner.memory_images_if_useful())
     }
 
     /// Checks what can be checked only when the store is known.

@@ -4,9 +4,8 @@
 
 use super::CraneliftEmitter;
 use crate::abi::POINTER;
-use crate::sites::code;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
-use selkie_module::TrapCode;
+use selkie_module::builtins::Builtin;
 use selkie_module::fuel::Bulk;
 use selkie_module::layout::{context, store};
 
@@ -38,16 +37,28 @@ impl CraneliftEmitter<'_> {
         let (place, left) = self.load_fuel();
         let left = self.ins().isub(left, units);
         self.store_fuel(place, left);
-        self.trap_if_negative(left);
+        self.ask_if_negative(place, left);
     }
 
     pub(super) fn emit_check_fuel(&mut self) {
-        let (_, left) = self.load_fuel();
-        self.trap_if_negative(left);
+        let (place, left) = self.load_fuel();
+        self.ask_if_negative(place, left);
     }
 
-    fn trap_if_negative(&mut self, left: Value) {
+    /// The runtime may have more, now or later. It keeps all registers, so that nothing has to be
+    /// put aside for a call that is hardly ever made.
+    fn ask_if_negative(&mut self, place: Value, left: Value) {
         let is_exhausted = self.ins().icmp_imm_s(IntCC::SignedLessThan, left, 0);
-        self.ins().trapnz(is_exhausted, code(TrapCode::OutOfFuel));
+        let from = self.builder.current_block();
+        let [ask, ready] = [self.builder.create_block(), self.builder.create_block()];
+        self.builder.set_cold_block(ask);
+        self.ins().brif(is_exhausted, ask, &[], ready, &[]);
+        self.builder.seal_block(ask);
+        self.builder.switch_to_block(ask);
+        self.call_builtin(Builtin::out_of_fuel, &[place]);
+        self.ins().jump(ready, &[]);
+        self.builder.seal_block(ready);
+        self.builder.switch_to_block(ready);
+        self.addresses.follow(from, ready);
     }
 }

@@ -9,15 +9,20 @@
 //! Both ways keep the stack pointer they return to in a register that the callee keeps (rbp
 //! there, rbx here): a load in its place costs more than the rest of the switch together.
 //!
-//! WebAssembly code keeps no register but the frame pointer, and pops its stack arguments. Stubs
-//! keep what the System V convention keeps, so code may call builtins by either convention.
+//! WebAssembly code pops its stack arguments, and keeps what the System V convention keeps, as stubs
+//! do; but where it may go on at a landing pad or on another stack, it expects nothing of a call but
+//! the frame pointer.
 //!
-//! The ways between WebAssembly stacks are in `switches`.
+//! The ways between WebAssembly stacks are in `switches`, those of calls that can be left for later
+//! in `activations`.
 //!
 //! Deliberately absent: unwind tables. No panic crosses these functions.
 
+#[macro_use]
+mod activations;
 mod switches;
 
+pub(crate) use activations::{KeptRegs, SavedRegs, begin, go_on, go_on_restored};
 pub(crate) use switches::start_address;
 
 use std::arch::{asm, naked_asm};
@@ -328,9 +333,33 @@ macro_rules! define_builtin_stubs {
             )*
         }
 
+        /// The same for builtins that may leave the activation: what they are called from keeps
+        /// all registers, so the stub does.
+        mod keeping_stubs {
+            use super::*;
+            $(
+                #[unsafe(naked)]
+                pub(super) unsafe extern "C" fn $name() {
+                    naked_asm!(
+                        keep_all!(),
+                        "mov rax, [rsi + {BUILTIN_IMPLS}]",
+                        "call qword ptr [rax + {ENTRY}]",
+                        load_vectors!("rsp"),
+                        come_back_with_all!(),
+                        HOST_SP = const store::HOST_SP,
+                        EXIT_FP = const store::EXIT_FP,
+                        EXIT_PC = const store::EXIT_PC,
+                        WASM_SP = const store::WASM_SP,
+                        BUILTIN_IMPLS = const store::BUILTIN_IMPLS,
+                        ENTRY = const 8 * (Builtin::$name as u32),
+                    )
+                }
+            )*
+        }
+
         /// The stubs of the builtins, then those of [`StackSwitch`].
         static STUBS: [unsafe extern "C" fn(); Builtin::ALL.len() + StackSwitch::ALL.len()] = [
-            $(stubs::$name,)*
+            $(if Builtin::$name.may_suspend() { keeping_stubs::$name } else { stubs::$name },)*
             switches::resume,
             switches::resume_throw,
             switches::suspend,
@@ -437,6 +466,49 @@ unsafe extern "C" fn host_call() {
     )
 }
 
+/// `host_call` for functions that may leave the call for later: the registers that a call keeps lie
+/// just below where the host was left (`KeptRegs`).
+#[unsafe(naked)]
+unsafe extern "C" fn host_call_suspendable() {
+    naked_asm!(
+        leave!(),
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        spill_ints!(),
+        "movaps [rsp + {FLOATS}], xmm0",
+        "movaps [rsp + {FLOATS} + 16], xmm1",
+        "movaps [rsp + {FLOATS} + 32], xmm2",
+        "movaps [rsp + {FLOATS} + 48], xmm3",
+        "movaps [rsp + {FLOATS} + 64], xmm4",
+        "movaps [rsp + {FLOATS} + 80], xmm5",
+        "movaps [rsp + {FLOATS} + 96], xmm6",
+        "movaps [rsp + {FLOATS} + 112], xmm7",
+        call_host_func!(),
+        "movaps xmm0, [rsp + {FLOATS}]",
+        "movaps xmm1, [rsp + {FLOATS} + 16]",
+        "movaps xmm2, [rsp + {FLOATS} + 32]",
+        "movaps xmm3, [rsp + {FLOATS} + 48]",
+        "movaps xmm4, [rsp + {FLOATS} + 64]",
+        "movaps xmm5, [rsp + {FLOATS} + 80]",
+        "movaps xmm6, [rsp + {FLOATS} + 96]",
+        "movaps xmm7, [rsp + {FLOATS} + 112]",
+        load_int_results!(),
+        "add rsp, 32",
+        come_back!(),
+        CONTEXT_STORE = const context::STORE,
+        HOST_SP = const store::HOST_SP,
+        EXIT_FP = const store::EXIT_FP,
+        EXIT_PC = const store::EXIT_PC,
+        WASM_SP = const store::WASM_SP,
+        BLOCK = const HOST_CALL_BYTES,
+        FUNC = const host_context::FUNC,
+        ENTRY = const offset_of!(VMHostFunc, entry),
+        FLOATS = const FLOATS,
+    )
+}
+
 #[unsafe(naked)]
 unsafe extern "C" fn host_call_int() {
     naked_asm!(
@@ -478,6 +550,12 @@ unsafe extern "C" fn host_call_direct() {
 /// The `code` of a host function of any type: calls `VMHostFunc::entry`.
 pub fn host_call_stub() -> *const u8 {
     host_call as *const u8
+}
+
+/// The `code` of a host function of any type that may leave the call for later
+/// ([`suspend`](crate::suspend)): calls `VMHostFunc::entry`.
+pub fn host_call_stub_suspendable() -> *const u8 {
+    host_call_suspendable as *const u8
 }
 
 /// The `code` of a host function whose type has no floats and no vectors: calls
