@@ -16,7 +16,7 @@ mod quickjs;
 
 fn main() -> ExitCode {
     let mut cases = prebuilt();
-    cases.push(quickjs::case());
+    cases.extend(quickjs::cases());
     cases.extend([c_program(), rust_program(), assemblyscript_program(), go_program()]);
     cases.extend(["strings", "sort", "encoding/json", "math/big"].map(go_tests));
     cases.extend(kernels());
