@@ -3,7 +3,9 @@
 
 use selkie::preinit::Preinit;
 use selkie::wasi::{self, WasiCtx};
-use selkie::{Caller, Engine, Error, Instance, Linker, Module, Store, WasmParams, WasmResults};
+use selkie::{
+    Caller, Config, Engine, Error, Instance, Linker, Module, Store, WasmParams, WasmResults,
+};
 use selkie_tests::harness::{Body, Case};
 use selkie_tests::packages::{PackagedFile, Registry};
 use std::path::Path;
@@ -21,14 +23,18 @@ struct Host {
     calls: Vec<(String, f64)>,
 }
 
-pub(crate) fn cases() -> [Case; 2] {
+pub(crate) fn cases() -> [Case; 3] {
     let case = |name, embed: fn(&Path) -> Result<(), Error>| {
         Case::prepared(name, move || {
             let file = FILE.fetch()?;
             Ok(Box::new(move || embed(&file).map_err(|e| format!("{e:?}"))) as Body)
         })
     };
-    [case("programs/quickjs", embed), case("programs/quickjs_initialised", initialised)]
+    [
+        case("programs/quickjs", embed),
+        case("programs/quickjs_initialised", initialised),
+        case("programs/quickjs_deterministic", deterministic),
+    ]
 }
 
 fn host() -> Host {
@@ -99,6 +105,25 @@ fn embed(file: &Path) -> Result<(), Error> {
     let calls = &vm.store.data().calls;
     if *calls != [("double".into(), 21.0), ("double".into(), 0.5)] {
         return Err(Error::msg(format!("the host saw {calls:?}")));
+    }
+    Ok(())
+}
+
+/// Time and random numbers are the same in every run, also where code is made otherwise.
+fn deterministic(file: &Path) -> Result<(), Error> {
+    let run = |inlining| {
+        let engine = Engine::new(Config::new().deterministic(true).inlining(inlining))?;
+        let module = Module::from_file(&engine, file)?;
+        let mut store = Store::new(&engine, host());
+        let instance = linker(&engine)?.instantiate(&mut store, &module)?;
+        let mut vm = Vm { store, instance };
+        vm.call::<_, ()>("_initialize", ())?;
+        vm.start()?;
+        vm.eval("[Math.random(), Math.random(), Date.now(), new Date().toISOString(), 0/0].join()")
+    };
+    let (first, second) = (run(true)?, run(false)?);
+    if first != second || !first.contains("2020-01-01T") {
+        return Err(Error::msg(format!("{first} and {second}")));
     }
     Ok(())
 }
