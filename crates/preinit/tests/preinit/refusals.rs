@@ -197,9 +197,8 @@ fn damaged_modules_are_errors_or_modules() {
         (func $f (export "wizer-initialize") (data.drop 0) (elem.drop 1)))"#,
     );
     let engine = Engine::default();
-    let mut limits = StoreLimits::default();
-    limits.memory_bytes = 1 << 24;
-    limits.table_elements = 1 << 16;
+    let limits =
+        StoreLimits { memory_bytes: 1 << 24, table_elements: 1 << 16, ..StoreLimits::default() };
     let attempt = |bytes: &[u8]| {
         let mut store = Store::new(&engine, ());
         store.set_limits(limits);
