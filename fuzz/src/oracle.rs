@@ -156,6 +156,36 @@ pub fn same_as_other_engine(module: &[u8], numbers: &Numbers) -> Outcome {
     Outcome::Wrong(closer.unwrap_or(how), module.to_vec())
 }
 
+/// Calls a module's functions, makes a module of the state they leave, and compares how both go on;
+/// then the new module in both engines.
+pub fn goes_on_as_its_instance(module: &[u8], numbers: &mut Numbers) -> Outcome {
+    let outcome = ours::initialised(module, |machine, functions| {
+        let rounds = numbers.below(ROUNDS);
+        for (name, kinds) in (0..rounds).flat_map(|_| functions) {
+            let arguments: Vec<Value> = kinds.iter().map(|kind| kind.argument(numbers)).collect();
+            machine.call(name, &arguments)?;
+        }
+        Ok(())
+    });
+    let (ready, now, functions) = match outcome {
+        Ok(Some(parts)) => parts,
+        Ok(None) => return Outcome::Useless,
+        Err(how) => return Outcome::Wrong(how, module.to_vec()),
+    };
+    let look = Look::AtTheEnd;
+    let traces = ours::instantiate(&ready).and_then(|fresh| {
+        let now = observe(Ok(now), &functions, &mut numbers.clone(), look)?;
+        Ok((now, observe(fresh, &functions, &mut numbers.clone(), look)?))
+    });
+    match traces {
+        Err(how) => Outcome::Wrong(how, module.to_vec()),
+        Ok((instance, fresh)) => match difference(&fresh, &instance) {
+            Some(how) => Outcome::Wrong(format!("the new module: {how}"), module.to_vec()),
+            None => same_as_other_engine(&ready, numbers),
+        },
+    }
+}
+
 /// Both engines' traces; `None` where the other engine cannot run the module.
 fn both(module: &[u8], numbers: &Numbers, look: Look) -> Result<Option<(Trace, Trace)>, String> {
     let mut ours = ours::instantiate(module)?;

@@ -16,7 +16,8 @@ mod quickjs;
 
 fn main() -> ExitCode {
     let mut cases = prebuilt();
-    cases.push(quickjs::case());
+    cases.extend(quickjs::cases());
+    cases.push(python_twice());
     cases.extend([c_program(), rust_program(), assemblyscript_program(), go_program()]);
     cases.extend(["strings", "sort", "encoding/json", "math/big"].map(go_tests));
     cases.extend(kernels());
@@ -106,6 +107,37 @@ fn prebuilt() -> Vec<Case> {
         })
     };
     PREBUILT.iter().map(case).collect()
+}
+
+/// What a program would never write twice: times, random numbers, addresses, orders of hashes.
+fn python_twice() -> Case {
+    const PROGRAM: &str = "import os, random, secrets, time, uuid\n\
+        print(random.random(), time.time(), time.perf_counter(), time.monotonic_ns())\n\
+        print(id(object()), hash('selkie'), {'a', 'b', 'c'}, os.urandom(9), object())\n\
+        start = time.time(); time.sleep(86400)\n\
+        print(time.time() - start, uuid.uuid1(), uuid.uuid4(), secrets.token_hex())\n\
+        print(sorted(os.listdir('/d')) == os.listdir('/d'), os.stat('/d/one'))\n";
+    Case::prepared("programs/python_deterministic", || {
+        let file = PREBUILT[0].file.fetch()?;
+        Ok(Box::new(move || {
+            let file = file.to_string_lossy();
+            let run = |names: [&str; 3]| {
+                let scratch = Scratch::new().map_err(|e| e.to_string())?;
+                for name in names {
+                    let path = scratch.path().join(name);
+                    std::fs::write(&path, "same").map_err(|e| format!("{name}: {e}"))?;
+                }
+                let dir = format!("{}::/d", scratch.path().display());
+                let options = ["-W", "deterministic", "--dir", &dir];
+                succeeds(&[&options[..], &[&*file, "-c", PROGRAM]].concat(), "")
+            };
+            let first = run(["one", "two", "three"])?;
+            match first.contains("1577836800.") && first.contains("True os.stat_result") {
+                true => same(&run(["three", "two", "one"])?, &first),
+                false => Err(format!("wrote {first}")),
+            }
+        }) as Body)
+    })
 }
 
 fn same(actual: &str, expected: &str) -> Result<(), String> {

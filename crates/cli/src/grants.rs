@@ -106,6 +106,9 @@ impl Grants {
         if let Some(limit) = settings.max_descriptors {
             builder.descriptor_limit(limit);
         }
+        if let Some(seed) = settings.random_seed {
+            builder.random_seed(seed);
+        }
         if settings.manual_path_walk {
             builder.path_walk(PathWalk::Manual);
         }

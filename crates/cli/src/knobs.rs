@@ -71,6 +71,8 @@ const WASM: &[Choice] = choices! {
         |s, on| { s.config.set_features(all_features(on)); };
     "relaxed-simd-deterministic", Switch, false, "relaxed vector instructions give the same results on every machine",
         |s, on| { s.config.relaxed_simd_deterministic(on); };
+    "deterministic", Switch, false, "every run gives the same, on every machine: NaNs, relaxed vectors, clocks, random numbers; no threads",
+        |s, on| { s.config.deterministic(on); };
     "canonical-nans", Switch, false, "NaN results have the same bits on every machine",
         |s, on| { s.config.canonical_nans(on); };
     "unknown-imports-trap", Switch, false, "functions that nobody provides trap when called, instead of refusing the module",
@@ -127,6 +129,8 @@ const WASI: &[Choice] = choices! {
         |s, on| s.wasi.closed_streams[2] = !on;
     "max-descriptors", Count, false, "files and sockets open at once (default 65536)",
         |s, n| s.wasi.max_descriptors = Some(usize::try_from(n).unwrap_or(usize::MAX));
+    "random-seed", Count, false, "random numbers of the seed NUMBER, which are no secret (default: the system's; of 0 with -W deterministic)",
+        |s, n| s.wasi.random_seed = Some(n);
     "manual-path-walk", Switch, false, "resolve paths step by step, even where the kernel can",
         |s, on| s.wasi.manual_path_walk = on;
     "wall", Demand, false, "the kernel denies us what was not granted, where it can (default on); `require` runs nothing without",

@@ -5,7 +5,7 @@
 //!                  │                          │
 //!                  ├─ help, version           └─► input ──► load (cache, compiler)
 //!                  └─ refusals: status 2                          ▼
-//!                                              run · compile · validate · inspect · …
+//!                                              run · compile · preinit · validate · inspect · …
 //! ```
 //!
 //! Everything that can fail ends in one [`report::Failure`], which `main` prints; nothing else
@@ -25,15 +25,18 @@ mod inspect;
 mod invoke;
 mod kinds;
 mod knobs;
+mod linking;
 mod load;
 mod options;
 mod output;
+mod preinit;
 mod progress;
 mod report;
 mod run;
 mod scripts;
 mod sections;
 mod settings;
+mod target;
 mod text;
 mod trusted;
 mod validate;
@@ -58,6 +61,7 @@ fn execute(command: &Command) -> Result<u8, Failure> {
     match command {
         Command::Run(run) => run.main(),
         Command::Compile(compile) => compile.main(),
+        Command::Preinit(preinit) => preinit.main(),
         Command::Validate(validate) => validate.main(),
         Command::Wast(wast) => wast.main(),
         Command::Inspect(inspect) => inspect.main(),

@@ -10,6 +10,7 @@ use crate::completions::Completions;
 use crate::disas::Disas;
 use crate::inspect::Inspect;
 use crate::knobs::Group;
+use crate::preinit::Preinit;
 use crate::report::Failure;
 use crate::run::Run;
 use crate::scripts::Wast;
@@ -54,6 +55,7 @@ Options come before FILE; all that follows it is the program's own.
 pub(crate) enum Command {
     Run(Run),
     Compile(Compile),
+    Preinit(Preinit),
     Validate(Validate),
     Wast(Wast),
     Inspect(Inspect),

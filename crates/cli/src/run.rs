@@ -1,10 +1,11 @@
 //! `selkie run`: loads a program, gives it what was granted, runs it, and ends as it did.
 
 use crate::grants::{GrantOptions, Grants};
-use crate::imports::{self, Unknown, explain_unknown};
+use crate::imports;
 use crate::input;
 use crate::invoke;
 use crate::knobs::Group;
+use crate::linking;
 use crate::load;
 use crate::options::Loading;
 use crate::output::{self, note};
@@ -13,8 +14,8 @@ use crate::settings::Settings;
 use crate::text::{shown, some_of};
 use crate::wall::{self, Demand};
 use clap::{Parser, ValueHint};
-use selkie::wasi::{Exit, WasiCtx, add_to_linker};
-use selkie::{Engine, ExternType, Instance, Linker, Module, Store};
+use selkie::wasi::{Exit, WasiCtx};
+use selkie::{Engine, Instance, Linker, Module, Store};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::mem::ManuallyDrop;
@@ -116,13 +117,9 @@ impl Program<'_> {
         let linker = ManuallyDrop::new(self.linker(engine)?);
         let context = grants.open(&self.settings.wasi)?;
         raise_wall(self.settings.wasi.wall, &context)?;
-        let store = Store::try_new(engine, context).map_err(|error| self.failed(&error))?;
+        let store = linking::store(engine, context, self.settings, self.shown)?;
         // The process ends with the program: giving back what it holds would be wasted time.
         let mut store = ManuallyDrop::new(store);
-        store.set_limits(self.settings.limits);
-        if let Some(units) = self.settings.fuel {
-            store.set_fuel(units).map_err(|error| self.failed(&error))?;
-        }
         let outcome = self.start(&linker, &mut store, invoke, args)?;
         match outcome {
             Ok(()) => Ok(0),
@@ -131,32 +128,7 @@ impl Program<'_> {
     }
 
     fn linker(&self, engine: &Engine) -> Result<Linker<WasiCtx>, Failure> {
-        let mut linker = Linker::new(engine);
-        if let Some(module) = &self.settings.string_constants {
-            linker.imported_string_constants(Some(module));
-        }
-        if self.module.imports().any(|import| imports::is_wasi(import.module())) {
-            add_to_linker(&mut linker, |context: &mut WasiCtx| context)
-                .map_err(|error| self.failed(&error))?;
-        }
-        if self.settings.unknown_imports_trap {
-            linker
-                .define_unknown_imports_as_traps(self.module)
-                .map_err(|error| self.failed(&error))?;
-        }
-        let all = self.module.imports();
-        let unknown: Vec<_> = all
-            .filter(|import| !linker.contains(import.module(), import.name()))
-            .map(|import| Unknown {
-                module: import.module(),
-                name: import.name(),
-                is_func: matches!(import.ty(), ExternType::Func(_)),
-            })
-            .collect();
-        if unknown.is_empty() {
-            return Ok(linker);
-        }
-        Err(Failure::error(format!("{}: {}", self.shown, explain_unknown(&unknown))))
+        linking::linker(engine, self.module, self.settings, self.shown)
     }
 
     /// Instantiates and calls. The outer error is a call that cannot be made; the inner one is
@@ -242,7 +214,7 @@ impl Program<'_> {
 }
 
 /// Raises the second wall if that is asked. From here on nothing but the grants can be opened.
-fn raise_wall(demand: Demand, context: &WasiCtx) -> Result<(), Failure> {
+pub(crate) fn raise_wall(demand: Demand, context: &WasiCtx) -> Result<(), Failure> {
     if demand == Demand::Off {
         return Ok(());
     }

@@ -33,6 +33,8 @@ pub(crate) struct WasiSettings {
     /// Addresses to listen on.
     pub(crate) tcp_listen: Vec<String>,
     pub(crate) max_descriptors: Option<usize>,
+    /// Instead of the system's random numbers, those of a seed.
+    pub(crate) random_seed: Option<u64>,
     /// Whether paths are always walked by hand.
     pub(crate) manual_path_walk: bool,
     /// Whether the kernel is to stand behind the sandbox.

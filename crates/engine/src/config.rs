@@ -1,8 +1,16 @@
 //! `Config`: every choice that holds for an engine.
 
-use selkie_compile::Tuning;
-use selkie_module::Features;
+use crate::error::{Error, ErrorKind};
+use selkie_compile::{CompileError, Tuning};
 use selkie_module::features::Feature;
+use selkie_module::{DecodeError, Features};
+
+/// What lets threads see each other, whose order no engine decides.
+const THREADING: [Feature; 2] = [Feature::threads, Feature::shared_everything_threads];
+
+/// Why a deterministic engine refuses what threads share.
+pub(crate) const NO_THREADS: &str = "shared memories and atomic instructions are off, because the \
+    engine is deterministic (`-W deterministic`): the order of threads is not";
 
 /// Choices that hold for an [`Engine`](crate::Engine) and all its modules and stores.
 ///
@@ -27,6 +35,7 @@ pub struct Config {
     pub(crate) gc_stress: bool,
     pub(crate) max_idle_instances: usize,
     pub(crate) keep_resident_bytes: usize,
+    deterministic: bool,
 }
 
 impl Default for Config {
@@ -43,6 +52,7 @@ impl Default for Config {
             gc_stress: false,
             max_idle_instances: 64,
             keep_resident_bytes: 8 << 20,
+            deterministic: false,
         }
     }
 }
@@ -117,6 +127,61 @@ impl Config {
     pub fn relaxed_simd_deterministic(&mut self, on: bool) -> &mut Config {
         self.tuning.relaxed_simd_deterministic = on;
         self
+    }
+
+    /// Whether running a module twice gives the same, byte for byte, on every machine. Default off.
+    ///
+    /// Results of NaNs are canonical and relaxed vector instructions fixed, whatever else is said;
+    /// threads are off, so that modules with shared memories or atomic instructions are refused.
+    /// Guests of WASI see a clock that starts at a fixed instant and goes on when it is looked at or
+    /// waited for, random numbers from a seed, and directories in order, unless their context says
+    /// otherwise.
+    ///
+    /// It does not make up for what runs out: whether a memory or a table can grow is decided by
+    /// [`StoreLimits`](crate::StoreLimits) and then by the system, and how deep calls go by the size
+    /// of the stack and by the frames that this build of the compiler makes. For equal ends set
+    /// limits that the system can keep.
+    ///
+    /// ```
+    /// use selkie_engine::{Config, Engine, ErrorKind, Module};
+    /// let engine = Engine::new(Config::new().deterministic(true))?;
+    /// assert!(engine.config().is_deterministic());
+    /// let error = Module::new(&engine, "(module (memory 1 2 shared))").unwrap_err();
+    /// assert!(error.to_string().contains("-W deterministic"));
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
+    pub fn deterministic(&mut self, on: bool) -> &mut Config {
+        self.deterministic = on;
+        self
+    }
+
+    /// Whether running a module twice gives the same.
+    pub fn is_deterministic(&self) -> bool {
+        self.deterministic
+    }
+
+    /// The choices with all that follows from them, as an engine has them.
+    pub(crate) fn settled(&self) -> Config {
+        let mut config = self.clone();
+        if self.deterministic {
+            config.canonical_nans(true).relaxed_simd_deterministic(true);
+            for feature in THREADING {
+                config.wasm_feature(feature, false);
+            }
+        }
+        config
+    }
+
+    /// Says that a proposal is off because the engine is deterministic, where that is why.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let needs = match error.downcast_ref::<CompileError>() {
+            Some(CompileError::Invalid(error)) => error.needs,
+            _ => error.downcast_ref::<DecodeError>().and_then(|error| error.needs),
+        };
+        if !self.deterministic || !needs.is_some_and(|needed| THREADING.contains(&needed)) {
+            return error;
+        }
+        Error::new(ErrorKind::Unsupported, NO_THREADS)
     }
 
     /// Whether small functions are inlined. Default on.

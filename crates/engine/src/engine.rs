@@ -76,7 +76,7 @@ impl Engine {
         let inner = Arc::new(Inner {
             handles: Shards::default(),
             homes: Mutex::default(),
-            config: config.clone(),
+            config: config.settled(),
             types: RwLock::default(),
             compiler: OnceLock::new(),
             descriptors: OnceLock::new(),

@@ -424,8 +424,11 @@ impl SharedMemory {
     /// A shared memory of no store.
     ///
     /// # Errors
-    /// The type is not shared or has no maximum; the system's limits.
+    /// The type is not shared or has no maximum; the engine is deterministic; the system's limits.
     pub fn new(engine: &Engine, ty: MemoryType) -> Result<SharedMemory> {
+        if engine.config().is_deterministic() {
+            return Err(Error::new(ErrorKind::Unsupported, crate::config::NO_THREADS));
+        }
         check_type(&ty)?;
         if !ty.shared {
             return Err(Error::new(ErrorKind::Invalid, "the type is not a shared one"));

@@ -119,17 +119,7 @@ impl Module {
     /// # Errors
     /// As [`Module::new`].
     pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
-        let features = engine.config().features;
-        let module = decode::decode(bytes, features)?;
-        let mut allocations = wasmparser::FuncValidatorAllocations::default();
-        for function in module.functions {
-            let mut validator = function.to_validate.into_validator(allocations);
-            validator
-                .validate(&function.body)
-                .map_err(|e| selkie_module::DecodeError::explain(&e, bytes, features))?;
-            allocations = validator.into_allocations();
-        }
-        Ok(())
+        validated(engine.config().features, bytes).map_err(|error| engine.config().explain(error))
     }
 
     /// The module as an artifact, for [`Module::deserialize`] in an engine of the same version
@@ -303,6 +293,19 @@ impl ModuleInner {
     }
 }
 
+fn validated(features: selkie_module::Features, bytes: &[u8]) -> Result<()> {
+    let module = decode::decode(bytes, features)?;
+    let mut allocations = wasmparser::FuncValidatorAllocations::default();
+    for function in module.functions {
+        let mut validator = function.to_validate.into_validator(allocations);
+        validator
+            .validate(&function.body)
+            .map_err(|e| selkie_module::DecodeError::explain(&e, bytes, features))?;
+        allocations = validator.into_allocations();
+    }
+    Ok(())
+}
+
 /// Text becomes binary; anything else stays as it is.
 pub(crate) fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
     #[cfg(feature = "wat")]
@@ -327,6 +330,14 @@ enum Guards {
 
 /// Compiles a module for memories with guard pages, where these are wanted and can be had at all.
 pub(crate) fn compile_artifact(
+    engine: &Engine,
+    bytes: &[u8],
+    progress: Option<&(dyn Fn(usize, usize) + Sync)>,
+) -> Result<Artifact> {
+    compiled(engine, bytes, progress).map_err(|error| engine.config().explain(error))
+}
+
+fn compiled(
     engine: &Engine,
     bytes: &[u8],
     progress: Option<&(dyn Fn(usize, usize) + Sync)>,

@@ -1,8 +1,9 @@
 //! Selkie runs WebAssembly at near-native speed, in a sandbox that grants nothing by default.
 //!
 //! This crate is the one dependency of a program that embeds guests. It is a façade: the engine's
-//! public API at its root, WASI under [`wasi`] (feature `wasi`, on by default). It deliberately
-//! holds no code of its own.
+//! public API at its root, WASI under [`wasi`] (feature `wasi`, on by default), initialisation ahead
+//! of time under [`preinit`] (feature `preinit`, on by default). It deliberately holds no code of its
+//! own.
 //!
 //! ```
 //! use selkie::{Caller, Engine, Linker, Module, Store};
@@ -25,3 +26,7 @@ pub use selkie_engine::*;
 /// WASI preview 1 and its predecessor: what a guest may be given, and the way into a linker.
 #[cfg(feature = "wasi")]
 pub use selkie_wasi as wasi;
+
+/// Runs initializers once and writes modules that begin with their state.
+#[cfg(feature = "preinit")]
+pub use selkie_preinit as preinit;

@@ -11,10 +11,12 @@ use crate::descriptor::{Descriptor, Handle, HostFile, socket_filetype};
 use crate::grant::{DirPerms, FilePerms, Grant};
 use crate::layout::FileType;
 use crate::path::{PathWalk, Walk};
-use crate::random::{Random, SystemRandom};
+use crate::random::{Random, SeededRandom, SystemRandom};
 use crate::rights;
+use crate::stable::Stable;
 use crate::stdio::{Output, Stdin, VirtualStream};
 use crate::table::Table;
+use crate::virtual_clocks::VirtualClocks;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::fmt;
@@ -49,12 +51,31 @@ pub struct WasiCtx {
     pub(crate) walk: Walk,
     pub(crate) clocks: Box<dyn Clocks>,
     pub(crate) random: Box<dyn Random>,
+    /// Where everything must be the same in every run.
+    pub(crate) stable: Option<Box<Stable>>,
+    /// Whether the embedder chose clocks and randomness itself.
+    has_own_clocks: bool,
+    has_own_random: bool,
 }
 
 impl WasiCtx {
     /// Begins a context that grants nothing.
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::new()
+    }
+
+    /// Lets the guest see nothing that differs between two runs, but for what it was given.
+    pub(crate) fn make_deterministic(&mut self) {
+        if self.stable.is_some() {
+            return;
+        }
+        self.stable = Some(Box::default());
+        if !self.has_own_clocks {
+            self.clocks = Box::new(VirtualClocks::new());
+        }
+        if !self.has_own_random {
+            self.random = Box::new(SeededRandom::new(0));
+        }
     }
 
     /// The granted directories that are open, as they were opened, with what may be done in
@@ -98,8 +119,9 @@ pub struct WasiCtxBuilder {
     preopens: Vec<Descriptor>,
     path_walk: PathWalk,
     descriptor_limit: usize,
-    clocks: Box<dyn Clocks>,
-    random: Box<dyn Random>,
+    clocks: Option<Box<dyn Clocks>>,
+    random: Option<Box<dyn Random>>,
+    deterministic: bool,
 }
 
 impl fmt::Debug for WasiCtxBuilder {
@@ -126,8 +148,9 @@ impl WasiCtxBuilder {
             preopens: Vec::new(),
             path_walk: PathWalk::Auto,
             descriptor_limit: DEFAULT_DESCRIPTOR_LIMIT,
-            clocks: Box::new(SystemClocks::new()),
-            random: Box::new(SystemRandom),
+            clocks: None,
+            random: None,
+            deterministic: false,
         }
     }
 
@@ -267,13 +290,32 @@ impl WasiCtxBuilder {
 
     /// Replaces the clocks.
     pub fn clocks(&mut self, clocks: impl Clocks + 'static) -> &mut Self {
-        self.clocks = Box::new(clocks);
+        self.clocks = Some(Box::new(clocks));
         self
     }
 
     /// Replaces the source of randomness.
     pub fn random(&mut self, random: impl Random + 'static) -> &mut Self {
-        self.random = Box::new(random);
+        self.random = Some(Box::new(random));
+        self
+    }
+
+    /// Replaces the source of randomness by the numbers of a seed, which are no secret.
+    pub fn random_seed(&mut self, seed: u64) -> &mut Self {
+        self.random(SeededRandom::new(seed))
+    }
+
+    /// Whether the guest sees the same in every run. Default no; guests of an engine that is
+    /// [deterministic](selkie_engine::Config::deterministic) do in any case.
+    ///
+    /// Clocks are [`VirtualClocks`] and random numbers those of the seed 0, where nothing else was
+    /// chosen here. Directories are listed by name; files have numbers in the order in which they
+    /// are seen, and one time. Descriptors are always ready for `poll_oneoff`, and reads from a
+    /// pipe wait until they are full or it ends, so that its pace does not show. What remains is what the guest is given: arguments,
+    /// environment, the contents of files, whether its streams are terminals, what comes through
+    /// sockets; and limits of the host that it runs into.
+    pub fn deterministic(&mut self, on: bool) -> &mut Self {
+        self.deterministic = on;
         self
     }
 
@@ -294,14 +336,21 @@ impl WasiCtxBuilder {
         for descriptor in streams.into_iter().chain(preopens) {
             table.insert(descriptor).expect("the limit has room for what is granted");
         }
-        WasiCtx {
+        let mut ctx = WasiCtx {
             args: given.args,
             env: given.env,
             table,
             walk,
-            clocks: given.clocks,
-            random: given.random,
+            has_own_clocks: given.clocks.is_some(),
+            has_own_random: given.random.is_some(),
+            clocks: given.clocks.unwrap_or_else(|| Box::new(SystemClocks::new())),
+            random: given.random.unwrap_or_else(|| Box::new(SystemRandom)),
+            stable: None,
+        };
+        if given.deterministic {
+            ctx.make_deterministic();
         }
+        ctx
     }
 }
 

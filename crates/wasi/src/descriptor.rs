@@ -391,6 +391,33 @@ impl Descriptor {
         }
     }
 
+    /// Reads until all is full or nothing comes any more. What came before an error counts.
+    pub(crate) fn read_full(&mut self, sink: Sink<'_, '_>) -> Result<usize, Errno> {
+        let mut done = 0;
+        let mut fill = |buffer: &mut [u8]| -> Result<bool, Errno> {
+            let mut at = 0;
+            while at < buffer.len() {
+                match self.read(Sink::One(&mut buffer[at..])) {
+                    Ok(0) => return Ok(false),
+                    Err(_) if done > 0 => return Ok(false),
+                    len => at += len.inspect(|len| done += len)?,
+                }
+            }
+            Ok(true)
+        };
+        match sink {
+            Sink::One(buffer) => drop(fill(buffer)?),
+            Sink::Many(buffers) => {
+                for buffer in buffers {
+                    if !fill(buffer)? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(done)
+    }
+
     pub(crate) fn write(&mut self, source: Source<'_, '_>) -> Result<usize, Errno> {
         match &mut self.object {
             Object::Host(file) => file.write(source, self.flags),

@@ -3,7 +3,8 @@
 //! A binding finds the memory that the caller exports as `memory`, lends it to the
 //! function together with the context, and turns the outcome into what the guest
 //! sees: an error number, or the end of the program. A caller without a memory has
-//! none to point into: whatever it passes as an address is a `fault`.
+//! none to point into: whatever it passes as an address is a `fault`. Where the engine is
+//! deterministic, so is each context from its first call on.
 //!
 //! What this file deliberately does not do: keep anything between two calls, or
 //! decide anything; the functions do.
@@ -19,14 +20,19 @@ use std::convert::Infallible;
 fn parts<'a, T: 'static>(
     caller: &'a mut Caller<'_, T>,
     get: impl Fn(&mut T) -> &mut WasiCtx,
+    is_deterministic: bool,
 ) -> (&'a mut [u8], &'a mut WasiCtx) {
-    match caller.memory() {
+    let (mem, cx) = match caller.memory() {
         Some(memory) => {
             let (bytes, data) = memory.data_and_store_mut(caller);
             (bytes, get(data))
         }
-        None => (&mut [], get(caller.data_mut())),
+        None => (&mut [][..], get(caller.data_mut())),
+    };
+    if is_deterministic {
+        cx.make_deterministic();
     }
+    (mem, cx)
 }
 
 /// What a function with an error number gives the guest.
@@ -60,11 +66,12 @@ macro_rules! wasm {
 macro_rules! define {
     ($linker:ident, $get:ident, $module:literal, $functions:ident,
      $name:ident($($param:ident: $type:ident),*) -> $result:ident) => {
+        let is_deterministic = $linker.engine().config().is_deterministic();
         $linker.func_wrap(
             $module,
             stringify!($name),
             move |mut caller: Caller<'_, T> $(, $param: wasm!($type))*| {
-                let (mem, cx) = parts(&mut caller, $get);
+                let (mem, cx) = parts(&mut caller, $get, is_deterministic);
                 // The guest's integers have no sign of their own.
                 $result($functions::$name(cx, mem $(, $param as $type)*))
             },

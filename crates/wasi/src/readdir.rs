@@ -21,6 +21,7 @@
 use crate::descriptor::retry;
 use crate::errno::Errno;
 use crate::layout::{DIRENT_SIZE, FileType, encode_dirent};
+use crate::stable::{Room, Stable};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, RawDir, SeekFrom, fstat, seek, statat};
 use std::mem::MaybeUninit;
@@ -59,6 +60,8 @@ pub(crate) struct DirStream {
     checkpoints: Vec<Checkpoint>,
     stride: u64,
     batches: u64,
+    /// The room that a sorted listing takes.
+    room: Option<Room>,
 }
 
 impl Default for DirStream {
@@ -75,6 +78,7 @@ impl Default for DirStream {
             checkpoints: Vec::new(),
             stride: 1,
             batches: 0,
+            room: None,
         }
     }
 }
@@ -108,6 +112,83 @@ impl DirStream {
             }
         }
         Ok(filled)
+    }
+
+    /// As [`DirStream::read`], with the whole directory sorted by name and numbers that the host does
+    /// not decide. The listing is held from the cookie 0 on until its end was read.
+    pub(crate) fn read_sorted(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        cookie: u64,
+        out: &mut [u8],
+        stable: &mut Stable,
+    ) -> Result<usize, Errno> {
+        if self.room.is_none() || cookie == 0 {
+            self.list(dir, stable)?;
+        }
+        if cookie != self.cookie {
+            (self.at, self.cookie) = (0, 0);
+            while self.cookie < cookie && self.at < self.batch.len() {
+                self.at += entry_len(&self.batch[self.at..]);
+                self.cookie += 1;
+            }
+        }
+        let mut filled = 0;
+        while filled < out.len() && self.at < self.batch.len() {
+            let entry = &self.batch[self.at..];
+            let entry = &entry[..entry_len(entry)];
+            let taken = entry.len().min(out.len() - filled);
+            out[filled..filled + taken].copy_from_slice(&entry[..taken]);
+            filled += taken;
+            if taken == entry.len() {
+                self.at += taken;
+                self.cookie += 1;
+            }
+        }
+        if filled < out.len() {
+            *self = DirStream { is_started: true, ..DirStream::default() };
+        }
+        Ok(filled)
+    }
+
+    /// Reads the whole directory.
+    fn list(&mut self, dir: BorrowedFd<'_>, stable: &mut Stable) -> Result<(), Errno> {
+        if self.is_started {
+            seek(dir, SeekFrom::Start(0))?;
+        }
+        *self = DirStream { is_started: true, ..DirStream::default() };
+        let own = retry(|| fstat(dir))?;
+        let mut found: Vec<(Vec<u8>, u64, FileType)> = Vec::new();
+        let mut bytes = 0;
+        let mut buffer = [const { MaybeUninit::<u8>::uninit() }; BATCH_BYTES];
+        let mut entries = RawDir::new(dir, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if std::str::from_utf8(name).is_err() {
+                continue;
+            }
+            bytes += DIRENT_SIZE + name.len();
+            // Asked again for each, so that no list becomes longer than there is room for.
+            drop(stable.room(bytes)?);
+            let filetype = match FileType::from(entry.file_type()) {
+                FileType::Unknown => ask_filetype(dir, name),
+                known => known,
+            };
+            let ino = if name == b".." { own.st_ino } else { entry.ino() };
+            found.push((name.to_vec(), ino, filetype));
+        }
+        let room = stable.room(bytes)?;
+        // Names differ, so nothing else decides.
+        found.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        for (at, (name, ino, filetype)) in found.into_iter().enumerate() {
+            let ino = stable.number(own.st_dev, ino)?;
+            let len = u32::try_from(name.len()).map_err(|_| Errno::OVERFLOW)?;
+            self.batch.extend_from_slice(&encode_dirent(at as u64 + 1, ino, len, filetype));
+            self.batch.extend_from_slice(&name);
+        }
+        self.room = Some(room);
+        Ok(())
     }
 
     fn forget_batch(&mut self) {

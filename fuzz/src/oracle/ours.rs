@@ -2,16 +2,19 @@
 
 use super::{Kind, Machine, Seen, State, Trapped, Value};
 use crate::campaign::Outcome;
+use selkie::preinit::Preinit;
 use selkie::{
-    Config, Engine, Error, ErrorKind, Extern, ExternType, Features, Instance, Module, Store, Trap,
-    V128, Val, ValType,
+    Config, Engine, Error, ErrorKind, Extern, ExternType, Features, Instance, Linker, Module,
+    Store, Trap, V128, Val, ValType,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-struct Ours {
+pub(super) struct Ours {
     store: Store<()>,
     instance: Instance,
+    /// What names begin with that are not the module's own.
+    hidden: Option<&'static str>,
 }
 
 /// Engines that must do the same: the defaults, and every check written out.
@@ -32,15 +35,44 @@ pub(super) fn instantiate(module: &[u8]) -> Result<Result<impl Machine, Trapped>
     let module = Module::new(engine, module).map_err(|e| format!("not compiled: {e}"))?;
     let mut store = Store::new(engine, ());
     match Instance::new(&mut store, &module, &[]) {
-        Ok(instance) => Ok(Ok(Ours { store, instance })),
+        Ok(instance) => Ok(Ok(Ours { store, instance, hidden: None })),
         Err(error) => trapped(&error).map(Err),
+    }
+}
+
+/// A module of the state that `call` leaves behind, the instance itself, and what both export;
+/// `None` where there is no state, or one that no module can begin with.
+#[expect(clippy::type_complexity, reason = "a name for it would say no more")]
+pub(super) fn initialised(
+    module: &[u8],
+    call: impl FnOnce(&mut dyn Machine, &[(String, Vec<Kind>)]) -> Result<(), String>,
+) -> Result<Option<(Vec<u8>, Ours, Vec<(String, Vec<Kind>)>)>, String> {
+    let engine = engine_for(module);
+    let preinit = Preinit::new();
+    let prepared = preinit.prepare(engine, module).map_err(|e| format!("not prepared: {e}"))?;
+    let mut store = Store::new(engine, ());
+    let Ok(instance) = prepared.start(&mut store, &Linker::new(engine)) else { return Ok(None) };
+    let mut ours = Ours { store, instance, hidden: Some("preinit:") };
+    let functions = ours.functions();
+    call(&mut ours, &functions)?;
+    match prepared.finish(&mut ours.store, instance) {
+        Ok(ready) => Ok(Some((ready, ours, functions))),
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(format!("not finished: {error}")),
+    }
+}
+
+impl Ours {
+    fn hides(&self, name: &str) -> bool {
+        self.hidden.is_some_and(|hidden| name.starts_with(hidden))
     }
 }
 
 impl Machine for Ours {
     fn functions(&mut self) -> Vec<(String, Vec<Kind>)> {
         let module = self.instance.module(&self.store);
-        let functions = module.exports().filter_map(|export| match export.ty() {
+        let own = module.exports().filter(|export| !self.hides(export.name()));
+        let functions = own.filter_map(|export| match export.ty() {
             ExternType::Func(ty) => {
                 Some((export.name().to_string(), ty.params().map(|ty| kind(&ty)).collect()))
             }
@@ -64,6 +96,9 @@ impl Machine for Ours {
     fn state(&mut self) -> State {
         let (mut memories, mut globals) = (BTreeMap::new(), BTreeMap::new());
         for (name, export) in self.instance.exports(&mut self.store) {
+            if self.hides(&name) {
+                continue;
+            }
             match export {
                 Extern::Memory(memory) => {
                     memories.insert(name, memory.data(&self.store).to_vec());

@@ -1,8 +1,11 @@
 //! QuickJS as an embedder uses it: a library without `_start` that calls back into its host. The
 //! host provides six functions of its own beside WASI, and calls the guest again from within one.
 
+use selkie::preinit::Preinit;
 use selkie::wasi::{self, WasiCtx};
-use selkie::{Caller, Engine, Error, Instance, Linker, Module, Store, WasmParams, WasmResults};
+use selkie::{
+    Caller, Config, Engine, Error, Instance, Linker, Module, Store, WasmParams, WasmResults,
+};
 use selkie_tests::harness::{Body, Case};
 use selkie_tests::packages::{PackagedFile, Registry};
 use std::path::Path;
@@ -20,27 +23,68 @@ struct Host {
     calls: Vec<(String, f64)>,
 }
 
-pub(crate) fn case() -> Case {
-    Case::prepared("programs/quickjs", || {
-        let file = FILE.fetch()?;
-        Ok(Box::new(move || embed(&file).map_err(|e| format!("{e:?}"))) as Body)
-    })
+pub(crate) fn cases() -> [Case; 3] {
+    let case = |name, embed: fn(&Path) -> Result<(), Error>| {
+        Case::prepared(name, move || {
+            let file = FILE.fetch()?;
+            Ok(Box::new(move || embed(&file).map_err(|e| format!("{e:?}"))) as Body)
+        })
+    };
+    [
+        case("programs/quickjs", embed),
+        case("programs/quickjs_initialised", initialised),
+        case("programs/quickjs_deterministic", deterministic),
+    ]
+}
+
+fn host() -> Host {
+    Host { wasi: WasiCtx::builder().build(), calls: Vec::new() }
+}
+
+/// The runtime starts and learns a library once; modules made of that go on from there.
+fn initialised(file: &Path) -> Result<(), Error> {
+    let engine = Engine::default();
+    let wasm = std::fs::read(file)?;
+    let linker = linker(&engine)?;
+    let preinit = Preinit::new();
+    let prepared = preinit.prepare(&engine, &wasm)?;
+    let mut store = Store::new(&engine, host());
+    let instance = prepared.start(&mut store, &linker)?;
+    let mut vm = Vm { store, instance };
+    vm.start()?;
+    vm.eval("globalThis.squares = [...Array(1000).keys()].map(x => x * x); squares.length")?;
+    let ready = prepared.finish(&mut vm.store, vm.instance)?;
+    let module = Module::new(&engine, &ready)?;
+    for round in 0..2 {
+        let mut store = Store::new(&engine, host());
+        let instance = linker.instantiate(&mut store, &module)?;
+        if instance.get_func(&mut store, "_initialize").is_some() {
+            return Err(Error::msg("it would be initialised again"));
+        }
+        let mut vm = Vm { store, instance };
+        for (source, expected) in [
+            ("squares[999] + double(21)", "998043"),
+            ("typeof later", "undefined"),
+            ("globalThis.later = 1", "1"),
+            ("/b+/.exec('abbc')[0]", "bb"),
+        ] {
+            let actual = vm.eval(source)?;
+            if actual != expected {
+                return Err(Error::msg(format!("{round}: {source} gave {actual}")));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn embed(file: &Path) -> Result<(), Error> {
     let engine = Engine::default();
     let module = Module::from_file(&engine, file)?;
-    let host = Host { wasi: WasiCtx::builder().build(), calls: Vec::new() };
-    let mut store = Store::new(&engine, host);
+    let mut store = Store::new(&engine, host());
     let instance = linker(&engine)?.instantiate(&mut store, &module)?;
     let mut vm = Vm { store, instance };
     vm.call::<_, ()>("_initialize", ())?;
-    if vm.call::<_, i32>("qjs_init", ())? != 0 {
-        return Err(Error::msg("the runtime did not start"));
-    }
-    // Its own stack lies in its memory; without a limit it would run out of bounds there.
-    vm.call::<_, ()>("qjs_set_max_stack_size", 256 << 10)?;
-    vm.define_host_function("double")?;
+    vm.start()?;
     vm.call::<_, ()>("qjs_set_module_loader", 1)?;
     for (source, expected) in [
         ("1 + 1", "2"),
@@ -61,6 +105,25 @@ fn embed(file: &Path) -> Result<(), Error> {
     let calls = &vm.store.data().calls;
     if *calls != [("double".into(), 21.0), ("double".into(), 0.5)] {
         return Err(Error::msg(format!("the host saw {calls:?}")));
+    }
+    Ok(())
+}
+
+/// Time and random numbers are the same in every run, also where code is made otherwise.
+fn deterministic(file: &Path) -> Result<(), Error> {
+    let run = |inlining| {
+        let engine = Engine::new(Config::new().deterministic(true).inlining(inlining))?;
+        let module = Module::from_file(&engine, file)?;
+        let mut store = Store::new(&engine, host());
+        let instance = linker(&engine)?.instantiate(&mut store, &module)?;
+        let mut vm = Vm { store, instance };
+        vm.call::<_, ()>("_initialize", ())?;
+        vm.start()?;
+        vm.eval("[Math.random(), Math.random(), Date.now(), new Date().toISOString(), 0/0].join()")
+    };
+    let (first, second) = (run(true)?, run(false)?);
+    if first != second || !first.contains("2020-01-01T") {
+        return Err(Error::msg(format!("{first} and {second}")));
     }
     Ok(())
 }
@@ -116,6 +179,16 @@ impl Vm {
     fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> Result<R, Error> {
         let func = self.instance.get_typed_func::<P, R>(&mut self.store, name)?;
         func.call(&mut self.store, params)
+    }
+
+    /// Makes the runtime ready for scripts.
+    fn start(&mut self) -> Result<(), Error> {
+        if self.call::<_, i32>("qjs_init", ())? != 0 {
+            return Err(Error::msg("the runtime did not start"));
+        }
+        // Its own stack lies in its memory; without a limit it would run out of bounds there.
+        self.call::<_, ()>("qjs_set_max_stack_size", 256 << 10)?;
+        self.define_host_function("double")
     }
 
     /// Puts text into the guest's memory, with a NUL behind it.

@@ -14,8 +14,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("optimizing", &["module", "compile"]),
     ("engine", &["module", "compile", "vm", "optimizing"]),
     ("wasi", &["engine"]),
-    ("selkie", &["module", "compile", "vm", "optimizing", "engine", "wasi"]),
-    ("cli", &["module", "compile", "vm", "optimizing", "engine", "wasi", "selkie"]),
+    ("preinit", &["engine"]),
+    ("selkie", &["module", "compile", "vm", "optimizing", "engine", "wasi", "preinit"]),
+    ("cli", &["module", "compile", "vm", "optimizing", "engine", "wasi", "preinit", "selkie"]),
 ];
 
 pub(crate) fn imports_go_down(files: &[File]) -> Vec<Complaint> {

@@ -151,7 +151,11 @@ pub(crate) fn filestat_get(
 ) -> Result<(), Errno> {
     let descriptor = cx.table.get_mut(fd)?;
     descriptor.need(rights::FD_FILESTAT_GET)?;
-    let bytes = descriptor.filestat()?.encode(snapshot);
+    let mut found = descriptor.filestat()?;
+    if let Some(stable) = &mut cx.stable {
+        found = stable.filestat(found)?;
+    }
+    let bytes = found.encode(snapshot);
     guest::write(mem, stat, &bytes[..snapshot.filestat_size() as usize])
 }
 
@@ -272,7 +276,11 @@ pub fn fd_readdir(
     guest::check(mem, bufused, 4)?;
     let out = guest::bytes_mut(mem, buf, buf_len)?;
     let (dir, stream) = file.fd_and_stream();
-    let len = stream.get_or_insert_default().read(dir, cookie, out)?;
+    let stream = stream.get_or_insert_default();
+    let len = match &mut cx.stable {
+        Some(stable) => stream.read_sorted(dir, cookie, out, stable)?,
+        None => stream.read(dir, cookie, out)?,
+    };
     guest::write_len(mem, bufused, len)
 }
 

@@ -4,6 +4,7 @@ use crate::ctx::WasiCtx;
 use crate::descriptor::{pread, pwrite};
 use crate::errno::Errno;
 use crate::guest;
+use crate::layout::FileType;
 use crate::rights;
 
 /// Reads at the descriptor's offset into `iovs`, and writes how much to `nread`.
@@ -18,7 +19,11 @@ pub fn fd_read(
     let descriptor = cx.table.get_mut(fd)?;
     descriptor.need(rights::FD_READ)?;
     guest::check(mem, nread, 4)?;
-    let len = guest::with_sink(mem, iovs, iovs_len, |sink| descriptor.read(sink))?;
+    let is_pipe = cx.stable.is_some() && descriptor.filetype()? == FileType::Unknown;
+    let len = guest::with_sink(mem, iovs, iovs_len, |sink| match is_pipe {
+        true => descriptor.read_full(sink),
+        false => descriptor.read(sink),
+    })?;
     guest::write_len(mem, nread, len)
 }
 

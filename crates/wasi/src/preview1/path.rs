@@ -61,7 +61,10 @@ pub(crate) fn path_filestat(
     let (base, grant) = cx.table.get(fd)?.dir(rights::PATH_FILESTAT_GET)?;
     let path = guest_path(mem, path, path_len)?;
     grant.may_look()?;
-    let found = Filestat::from(&cx.walk.stat(base, path, follow)?);
+    let mut found = Filestat::from(&cx.walk.stat(base, path, follow)?);
+    if let Some(stable) = &mut cx.stable {
+        found = stable.filestat(found)?;
+    }
     guest::write(mem, stat, &found.encode(snapshot)[..snapshot.filestat_size() as usize])
 }
 

@@ -121,7 +121,7 @@ fn decode(
     let tag = bytes[layout.tag];
     let wait = match tag {
         CLOCK => decode_clock(&mut *cx.clocks, bytes, layout),
-        FD_READ | FD_WRITE => decode_fd(&mut cx.table, u32_at(bytes, layout.fd), tag),
+        FD_READ | FD_WRITE => decode_fd(cx, u32_at(bytes, layout.fd), tag),
         _ => return Err(Errno::INVAL),
     };
     let failed = |error| Wait::Nothing(Happened { error: Some(error), ..Happened::default() });
@@ -146,8 +146,8 @@ fn decode_clock(
     Ok(Wait::Time(clock, start.saturating_add(timeout)))
 }
 
-fn decode_fd(table: &mut Table, fd: u32, tag: u8) -> Result<Wait, Errno> {
-    let descriptor = table.get_mut(fd)?;
+fn decode_fd(cx: &mut WasiCtx, fd: u32, tag: u8) -> Result<Wait, Errno> {
+    let descriptor = cx.table.get_mut(fd)?;
     let is_read = tag == FD_READ;
     let direction = if is_read { rights::FD_READ } else { rights::FD_WRITE };
     descriptor.need_typed(rights::POLL_FD_READWRITE)?;
@@ -160,6 +160,10 @@ fn decode_fd(table: &mut Table, fd: u32, tag: u8) -> Result<Wait, Errno> {
     if matches!(filetype, FileType::RegularFile | FileType::Directory | FileType::BlockDevice) {
         let nbytes = if is_read { file.readable_len() } else { WRITABLE_BYTES };
         return Ok(Wait::Nothing(Happened { nbytes, ..Happened::default() }));
+    }
+    if cx.stable.is_some() {
+        // Whether something is there already depends on the pace of others.
+        return Ok(Wait::Nothing(Happened { nbytes: 1, ..Happened::default() }));
     }
     Ok(Wait::Descriptor(fd))
 }
