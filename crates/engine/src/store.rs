@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::heap::Held;
 use crate::instance::state::InstanceState;
 use crate::instance::warm::Lent;
+use crate::interrupt::Interruption;
 use crate::limits::StoreLimits;
 use crate::memory::MemoryEntry;
 use crate::refs::HostData;
@@ -71,6 +72,8 @@ pub struct StoreInner {
     pub(crate) tags: Vec<usize>,
     /// Fuel beyond what machine code can count.
     pub(crate) uncounted_fuel: u64,
+    /// Who may end what runs here; `None` where the engine does not interrupt its guests.
+    pub(crate) interruption: Option<Box<Interruption>>,
     /// The collected heap, once something needed it.
     pub(crate) heap: Option<Box<Heap>>,
     /// Values on their way into objects.
@@ -166,9 +169,13 @@ impl<T> Store<T> {
         runtime
             .set_continuation_stack_bytes(engine.config().continuation_stack_bytes)
             .map_err(unfit("bytes of a continuation's stack"))?;
+        let id = StoreId::next();
+        let is_interruptible = engine.config().tuning().epoch_interruption;
+        let interruption =
+            is_interruptible.then(|| Box::new(Interruption::new(engine.clock(), id.0.get())));
         let mut inner = StoreInner {
             runtime,
-            id: StoreId::next(),
+            id,
             engine: engine.local(),
             instances: Vec::new(),
             memories: Vec::new(),
@@ -180,6 +187,7 @@ impl<T> Store<T> {
             limits: StoreLimits::default(),
             tags: Vec::new(),
             uncounted_fuel: 0,
+            interruption,
             heap: None,
             held: Vec::new(),
             continuations: Continuations::default(),

@@ -166,6 +166,18 @@ impl StoreInner {
         Some(old)
     }
 
+    /// Whether a range lies inside a table.
+    pub(crate) fn check_table_range(
+        &self,
+        table: u32,
+        start: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let size = self.tables[table as usize].storage.len();
+        let fits = start.checked_add(len).is_some_and(|end| end <= size);
+        if fits { Ok(()) } else { Err(TrapCode::TableOutOfBounds) }
+    }
+
     /// `table.copy`: lazy slots are filled first, because a slot's place decides what lazy means.
     pub(crate) fn table_copy_raw(
         &mut self,
@@ -175,13 +187,8 @@ impl StoreInner {
         src: u64,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let fits = |table: u32, start: u64| {
-            let size = self.tables[table as usize].storage.len();
-            start.checked_add(len).is_some_and(|end| end <= size)
-        };
-        if !fits(dst_table, dst) || !fits(src_table, src) {
-            return Err(TrapCode::TableOutOfBounds);
-        }
+        self.check_table_range(dst_table, dst, len)?;
+        self.check_table_range(src_table, src, len)?;
         if self.tables[src_table as usize].storage.kind() == TableKind::Func {
             for index in src..src + len {
                 self.table_slot(src_table, index)?;

@@ -95,6 +95,9 @@ macro_rules! for_each_builtin {
             cont_bind(place: i32, values: ptr, count: i32, traced: i64);
             /// Nobody handles a `suspend` or `switch`.
             unhandled_tag();
+            /// Somebody wants to interrupt what runs in the store, whose context is passed: returns
+            /// if it goes on. Machine code calls it by [`INTERRUPTED_STUB`]($crate::builtins::INTERRUPTED_STUB).
+            interrupted(store: ptr);
         }
     };
 }
@@ -116,9 +119,10 @@ macro_rules! define_builtins {
                 match self { $(Builtin::$name => stringify!($name),)* }
             }
 
-            /// Whether the entry may collect, and so move every object.
-            pub fn may_collect(self) -> bool {
-                !QUIET.contains(&self)
+            /// Whether the entry may collect, and so move every object, in an engine that
+            /// interrupts its guests or in one that does not.
+            pub fn may_collect(self, is_interrupting: bool) -> bool {
+                !QUIET.contains(&self) && (is_interrupting || !LONG.contains(&self))
             }
 
             /// Parameter types after the context.
@@ -137,30 +141,40 @@ macro_rules! define_builtins {
 /// Entries that never collect.
 const QUIET: &[Builtin] = &[
     Builtin::memory_grow,
+    Builtin::data_drop,
+    Builtin::memory_notify,
+    Builtin::elem_drop,
+    Builtin::table_get_func,
+    Builtin::table_set_func,
+    Builtin::call_indirect_slow,
+    Builtin::ref_func,
+    Builtin::move_bytes,
+    Builtin::is_subtype,
+    Builtin::cont_bind,
+];
+
+/// Entries that may run for long, and ask in between whether they are interrupted where an engine
+/// interrupts its guests: whoever answers may collect. Otherwise they never do.
+const LONG: &[Builtin] = &[
     Builtin::memory_copy,
     Builtin::memory_fill,
     Builtin::memory_init,
-    Builtin::data_drop,
-    Builtin::memory_notify,
     Builtin::memory_wait32,
     Builtin::memory_wait64,
     Builtin::table_grow,
     Builtin::table_fill,
     Builtin::table_copy,
     Builtin::table_init,
-    Builtin::elem_drop,
-    Builtin::table_get_func,
-    Builtin::table_set_func,
-    Builtin::call_indirect_slow,
-    Builtin::ref_func,
     Builtin::array_fill,
     Builtin::array_copy,
-    Builtin::move_bytes,
     Builtin::array_init_data,
     Builtin::array_init_elem,
-    Builtin::is_subtype,
-    Builtin::cont_bind,
 ];
+
+/// The place, behind those of [`StackSwitch`], of the stub of `interrupted`. It takes the store's
+/// context behind the instance's, and keeps every register, so that code that asks often whether it
+/// is interrupted pays nothing for the call that it rarely makes.
+pub const INTERRUPTED_STUB: usize = Builtin::ALL.len() + StackSwitch::ALL.len();
 
 /// Ways between stacks that machine code calls. Their stubs follow those of the builtins. Each takes
 /// the context first, all arguments in integer registers, keeps no register but the frame

@@ -70,3 +70,12 @@ pub(crate) fn builtin_signature(entry: Builtin) -> Signature {
     signature.returns.extend(entry.result().iter().map(machine));
     signature
 }
+
+/// The signature of the stub of `interrupted`, which keeps every register: the context and the
+/// store's.
+pub(crate) fn interrupted_signature() -> Signature {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params.push(AbiParam::special(POINTER, ArgumentPurpose::VMContext));
+    signature.params.push(AbiParam::new(POINTER));
+    signature
+}

@@ -24,7 +24,7 @@ use std::arch::{asm, naked_asm};
 use std::ffi::c_void;
 use std::mem::offset_of;
 
-use selkie_module::builtins::{Builtin, StackSwitch};
+use selkie_module::builtins::{Builtin, INTERRUPTED_STUB};
 use selkie_module::for_each_builtin;
 use selkie_module::layout::{context, host_context, store};
 
@@ -328,23 +328,110 @@ macro_rules! define_builtin_stubs {
             )*
         }
 
-        /// The stubs of the builtins, then those of [`StackSwitch`].
-        static STUBS: [unsafe extern "C" fn(); Builtin::ALL.len() + StackSwitch::ALL.len()] = [
+        /// The stubs of the builtins, then those of [`StackSwitch`], then the one that keeps every
+        /// register.
+        static STUBS: [unsafe extern "C" fn(); INTERRUPTED_STUB + 1] = [
             $(stubs::$name,)*
             switches::resume,
             switches::resume_throw,
             switches::suspend,
             switches::switch,
+            interrupted,
         ];
     };
 }
 
 for_each_builtin!(define_builtin_stubs);
 
+/// Bytes below the integer registers that [`interrupted`] keeps: the vector registers.
+const KEPT_FLOATS_BYTES: usize = 16 * 16;
+
+/// The stub of `Builtin::interrupted`. In: rdi context, rsi store. Every register comes back as it
+/// was: the caller is code that rarely comes here, in the middle of something else.
+#[unsafe(naked)]
+unsafe extern "C" fn interrupted() {
+    naked_asm!(
+        "mov [rsi + {WASM_SP}], rsp",
+        "mov [rsi + {EXIT_FP}], rbp",
+        "mov rsp, [rsi + {HOST_SP}]",
+        "push rax",
+        "push rbx",
+        "push rcx",
+        "push rdx",
+        "push rsi",
+        "push rdi",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        "mov rbx, [rsi + {WASM_SP}]",
+        "mov rax, [rbx]",
+        "mov [rsi + {EXIT_PC}], rax",
+        "sub rsp, {FLOATS}",
+        "movaps [rsp + 0], xmm0",
+        "movaps [rsp + 16], xmm1",
+        "movaps [rsp + 32], xmm2",
+        "movaps [rsp + 48], xmm3",
+        "movaps [rsp + 64], xmm4",
+        "movaps [rsp + 80], xmm5",
+        "movaps [rsp + 96], xmm6",
+        "movaps [rsp + 112], xmm7",
+        "movaps [rsp + 128], xmm8",
+        "movaps [rsp + 144], xmm9",
+        "movaps [rsp + 160], xmm10",
+        "movaps [rsp + 176], xmm11",
+        "movaps [rsp + 192], xmm12",
+        "movaps [rsp + 208], xmm13",
+        "movaps [rsp + 224], xmm14",
+        "movaps [rsp + 240], xmm15",
+        "mov rax, [rsi + {BUILTIN_IMPLS}]",
+        "call qword ptr [rax + {ENTRY}]",
+        "movaps xmm0, [rsp + 0]",
+        "movaps xmm1, [rsp + 16]",
+        "movaps xmm2, [rsp + 32]",
+        "movaps xmm3, [rsp + 48]",
+        "movaps xmm4, [rsp + 64]",
+        "movaps xmm5, [rsp + 80]",
+        "movaps xmm6, [rsp + 96]",
+        "movaps xmm7, [rsp + 112]",
+        "movaps xmm8, [rsp + 128]",
+        "movaps xmm9, [rsp + 144]",
+        "movaps xmm10, [rsp + 160]",
+        "movaps xmm11, [rsp + 176]",
+        "movaps xmm12, [rsp + 192]",
+        "movaps xmm13, [rsp + 208]",
+        "movaps xmm14, [rsp + 224]",
+        "movaps xmm15, [rsp + 240]",
+        "add rsp, {FLOATS}",
+        // The store, from where it was pushed: whatever ran may have left elsewhere in between.
+        "mov rsi, [rsp + 40]",
+        "mov [rsi + {WASM_SP}], rbx",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rdi",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "pop rbx",
+        "pop rax",
+        "mov rsp, [rsi + {WASM_SP}]",
+        "ret",
+        HOST_SP = const store::HOST_SP,
+        EXIT_FP = const store::EXIT_FP,
+        EXIT_PC = const store::EXIT_PC,
+        WASM_SP = const store::WASM_SP,
+        BUILTIN_IMPLS = const store::BUILTIN_IMPLS,
+        ENTRY = const 8 * (Builtin::interrupted as u32),
+        FLOATS = const KEPT_FLOATS_BYTES,
+    )
+}
+
 /// The entry stubs of the builtins in table order, for the `BUILTINS` field of a context. A stub
 /// expects the context in the first argument register and calls, on the host stack and with
 /// unchanged arguments, the function at the same place of the store's `BUILTIN_IMPLS`. Behind them
-/// stand the ways between stacks, `StackSwitch`.
+/// stand the ways between stacks, `StackSwitch`, and `INTERRUPTED_STUB`.
 pub fn builtin_stubs() -> &'static [*const u8] {
     // SAFETY: a function pointer has the size, alignment and validity of a non-null data pointer
     // on this target; the static lives forever.

@@ -59,6 +59,17 @@ impl Room {
         self.mapping().map_or(Ok(()), |mapping| mapping.allow_write(start, bytes))
     }
 
+    /// Moves the pages at the front to the front of other address space, without copying anything,
+    /// and gives the rest up. Where that is not possible, it comes back as it was.
+    pub(super) fn move_front(self, bytes: usize, target: &Room) -> Result<(), Room> {
+        match (self, target.mapping()) {
+            (Room::Own(mapping, guarded), Some(target)) => {
+                mapping.move_front(bytes, target).map_err(|mapping| Room::Own(mapping, guarded))
+            }
+            (room, _) => Err(room),
+        }
+    }
+
     /// Gives pages back to the system; they show what they were mapped with afterwards.
     pub(super) fn discard(&self, start: usize, bytes: usize) -> Result<(), ResourceError> {
         match self {
