@@ -66,6 +66,24 @@ fn a_program_ends_with_its_fuel() {
 }
 
 #[test]
+fn a_program_ends_when_its_time_is_over() {
+    let place = Place::new("status-timeout");
+    place.module("endless.wasm", r#"(module (func $f (export "_start") (loop (br 0))))"#);
+    let words = "interrupt; the time of -W timeout=TIME is over";
+    let done = place.run(&["-W", "timeout=50ms", "endless.wasm"]).fails(124, words);
+    assert!(done.err.contains("!f"), "{done:?}");
+    place.module("add.wasm", ADD);
+    let add = ["--invoke", "add", "add.wasm", "2", "3"];
+    assert_eq!(place.run(&[&["-W", "timeout=1h"], &add[..]].concat()).ok(), "5\n");
+    // An artifact that cannot be interrupted is not run where it is to be.
+    place.run(&["compile", "endless.wasm"]).ok();
+    let refused = place.run(&["-W", "timeout=1s", "endless.cwasm"]);
+    refused.fails(1, "another choice of interrupting guests");
+    place.run(&["compile", "-W", "timeout=1", "endless.wasm"]).ok();
+    place.run(&["-W", "timeout=0.05", "endless.cwasm"]).fails(124, words);
+}
+
+#[test]
 fn exhausted_stack_and_a_trapping_start_function_are_traps_too() {
     let place = Place::new("status-traps");
     place.module("deep.wasm", r#"(module (func $f (export "_start") call $f))"#);
@@ -93,7 +111,10 @@ fn wrong_command_lines_are_2() {
         (&["-O", "threads=0", "add.wasm"], "the least is 1"),
         (&["-W", "max-stack=1", "add.wasm"], "the least is 65536"),
         (&["-W", "max-memory-size=1M", "add.wasm"], "here it is `max-memory`; see"),
-        (&["-W", "timeout=1s", "add.wasm"], "no counterpart yet"),
+        (&["-W", "timeout=soon", "add.wasm"], "no time, such as 2s"),
+        (&["-W", "timeout=0", "add.wasm"], "no time, such as 2s"),
+        (&["-W", "epoch", "add.wasm"], "the nearest is `timeout=TIME`"),
+        (&["--timeout", "1", "add.wasm"], "here it is -W timeout=TIME"),
         (&["-W", "fuel", "add.wasm"], "it needs a value"),
         (&["--fuel", "1000", "add.wasm"], "here it is -W fuel=NUMBER"),
         (&["-S", "inherit-network", "add.wasm"], "tcp-listen=ADDRESS:PORT"),

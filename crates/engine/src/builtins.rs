@@ -8,7 +8,7 @@ use selkie_module::{FuncRefIndex, TableIndex, TrapCode, TypeId, TypeIndex};
 
 mod arrays;
 mod memories;
-mod pieces;
+pub(crate) mod pieces;
 mod tables;
 
 pub(crate) use arrays::*;

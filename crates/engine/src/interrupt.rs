@@ -26,6 +26,9 @@ use signal::{Reason, Signal};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long a guest may wait without asking, where somebody could interrupt it at any time.
+const PATIENCE: Duration = Duration::from_millis(2);
+
 /// What a callback of [`Store::epoch_deadline_callback`] decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -81,6 +84,31 @@ impl InterruptHandle {
     /// taken back by [`Store::clear_interrupt`].
     pub fn interrupt(&self) {
         self.signal.raise(Reason::Request);
+    }
+}
+
+/// Whether somebody wants to interrupt the guest that called a host function, for a function that
+/// cannot ask its [`Caller`] in between, because it works in the guest's memory; see
+/// [`Caller::interrupt_watch`].
+#[derive(Clone, Debug)]
+pub struct InterruptWatch {
+    signal: Arc<Signal>,
+    time: Option<Instant>,
+    /// Whether somebody may come at any time, besides when it is over.
+    at_any_time: bool,
+}
+
+impl InterruptWatch {
+    /// Whether somebody does: then it is time for [`Caller::check_interrupt`].
+    pub fn is_raised(&self) -> bool {
+        self.signal.is_raised()
+    }
+
+    /// As [`Caller::may_block_for`].
+    pub fn may_block_for(&self) -> Option<Duration> {
+        let left = self.time.map(|time| time.saturating_duration_since(Instant::now()));
+        let at_any_time = self.at_any_time.then_some(PATIENCE);
+        left.into_iter().chain(at_any_time).min()
     }
 }
 
@@ -319,8 +347,15 @@ impl<T> Caller<'_, T> {
     /// How long this function may wait for anything before it must ask
     /// [`Caller::check_interrupt`] again; `None`: as long as it likes.
     pub fn may_block_for(&self) -> Option<Duration> {
+        self.interrupt_watch().and_then(|watch| watch.may_block_for())
+    }
+
+    /// What tells a host function that is at work whether somebody wants to interrupt the guest;
+    /// `None` where the engine does not interrupt its guests. Good for one call of the function:
+    /// what the store waits for may be something else in the next.
+    pub fn interrupt_watch(&self) -> Option<InterruptWatch> {
         let context = self.store.as_context();
-        context.inner().interruption.as_deref().and_then(Interruption::patience)
+        context.inner().interruption.as_deref().map(Interruption::watch)
     }
 
     /// The store's deadline in time.

@@ -67,7 +67,7 @@ pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmR
 pub use global::{Extern, Global, Tag};
 pub use instance::Instance;
 pub use instance::pre::InstancePre;
-pub use interrupt::{Deadline, InterruptHandle, UpdateDeadline};
+pub use interrupt::{Deadline, InterruptHandle, InterruptWatch, UpdateDeadline};
 pub use limits::{LimitExceeded, StoreLimits};
 pub use linker::Linker;
 pub use memory::{Memory, SharedMemory};

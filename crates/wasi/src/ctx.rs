@@ -11,12 +11,14 @@ use crate::descriptor::{Descriptor, Handle, HostFile, socket_filetype};
 use crate::grant::{DirPerms, FilePerms, Grant};
 use crate::layout::FileType;
 use crate::path::{PathWalk, Walk};
+use crate::patience::Paused;
 use crate::random::{Random, SystemRandom};
 use crate::rights;
 use crate::stdio::{Output, Stdin, VirtualStream};
 use crate::table::Table;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use selkie_engine::InterruptWatch;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -49,9 +51,18 @@ pub struct WasiCtx {
     pub(crate) walk: Walk,
     pub(crate) clocks: Box<dyn Clocks>,
     pub(crate) random: Box<dyn Random>,
+    /// Tells whether somebody wants to interrupt the guest, during a call of one that can be.
+    pub(crate) watch: Option<InterruptWatch>,
+    pub(crate) paused: Paused,
 }
 
 impl WasiCtx {
+    /// A call has ended: nothing of it is needed any more.
+    pub(crate) fn forget_call(&mut self) {
+        self.watch = None;
+        self.paused = Paused::default();
+    }
+
     /// Begins a context that grants nothing.
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::new()
@@ -301,6 +312,8 @@ impl WasiCtxBuilder {
             walk,
             clocks: given.clocks,
             random: given.random,
+            watch: None,
+            paused: Paused::default(),
         }
     }
 }

@@ -23,14 +23,14 @@ pub(crate) enum Order {
 
 impl Order {
     /// For copies within one place: what is still to be read is not overwritten.
-    pub(super) fn of_copy(to: u64, from: u64) -> Order {
+    pub(crate) fn of_copy(to: u64, from: u64) -> Order {
         if to <= from { Order::Upward } else { Order::Downward }
     }
 }
 
 /// Where a reference is held.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct HeldPlace(usize);
+pub(crate) struct HeldPlace(usize);
 
 impl Guest<'_> {
     /// Whether so much work is done in pieces.
@@ -68,7 +68,7 @@ impl Guest<'_> {
 
     /// Does work while references of the guest are kept up to date where [`Guest::reference`] finds
     /// them.
-    pub(super) fn holding<const N: usize, R>(
+    pub(crate) fn holding<const N: usize, R>(
         &mut self,
         references: [u64; N],
         work: impl FnOnce(&mut Self, [HeldPlace; N]) -> R,
@@ -81,7 +81,7 @@ impl Guest<'_> {
     }
 
     /// The reference at a place, as it is now.
-    pub(super) fn reference(&self, place: HeldPlace) -> u64 {
+    pub(crate) fn reference(&self, place: HeldPlace) -> u64 {
         self.held[place.0].bits() as u64
     }
 }

@@ -1,8 +1,8 @@
 //! What a store knows of its interruption, and the decision when somebody wants it.
 
-use super::UpdateDeadline;
 use super::clock::Clock;
 use super::signal::{Reason, Signal};
+use super::{InterruptWatch, UpdateDeadline};
 use crate::entry::{Guest, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::StoreInner;
@@ -10,9 +10,6 @@ use selkie_module::TrapCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
-
-/// How long a guest may wait without asking, where somebody could interrupt it at any time.
-const PATIENCE: Duration = Duration::from_millis(2);
 
 /// What the embedder does when an epoch has come, given the store with its data.
 pub(crate) type EpochCallback =
@@ -110,9 +107,15 @@ impl Interruption {
 
     /// How long a guest may wait before it asks again.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        let left = self.time.map(|time| time.saturating_duration_since(Instant::now()));
-        let at_any_time = (self.has_handles || self.epoch.is_some()).then_some(PATIENCE);
-        left.into_iter().chain(at_any_time).min()
+        self.watch().may_block_for()
+    }
+
+    pub(super) fn watch(&self) -> InterruptWatch {
+        InterruptWatch {
+            signal: self.signal.clone(),
+            time: self.time,
+            at_any_time: self.has_handles || self.epoch.is_some(),
+        }
     }
 
     /// Whether nobody is asked any more.
