@@ -43,6 +43,8 @@ pub struct WastRunner {
 struct Allowance {
     fuel: u64,
     timeout: Option<Duration>,
+    /// Whether it is interrupted wherever it asks.
+    is_interrupted: bool,
     limits: StoreLimits,
 }
 
@@ -84,7 +86,9 @@ impl WastRunner {
     pub fn new(config: &Config) -> selkie::Result<WastRunner> {
         let engine = Engine::new(config)?;
         let limits = StoreLimits::default();
-        Ok(WastRunner { engine, allowance: Allowance { fuel: u64::MAX, timeout: None, limits } })
+        let allowance =
+            Allowance { fuel: u64::MAX, timeout: None, is_interrupted: false, limits };
+        Ok(WastRunner { engine, allowance })
     }
 
     /// Fuel that each store of a script has, where the configuration counts it. Default: more
@@ -100,6 +104,13 @@ impl WastRunner {
     pub fn with_timeout(self, timeout: Duration) -> WastRunner {
         let timeout = Some(timeout);
         WastRunner { allowance: Allowance { timeout, ..self.allowance }, ..self }
+    }
+
+    /// Interrupts what scripts run wherever it asks, collects all garbage, and lets it go on; needs a
+    /// configuration that interrupts guests. Slow, and changes nothing that a script could see.
+    #[must_use]
+    pub fn with_interruptions(self) -> WastRunner {
+        WastRunner { allowance: Allowance { is_interrupted: true, ..self.allowance }, ..self }
     }
 
     /// Limits that each store of a script has. Default: those of [`StoreLimits`].

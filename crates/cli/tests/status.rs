@@ -84,6 +84,30 @@ fn a_program_ends_when_its_time_is_over() {
 }
 
 #[test]
+fn a_program_that_waits_for_input_ends_when_its_time_is_over() {
+    let place = Place::new("status-timeout-input");
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "fd_read"
+            (func $read (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "\10\00\00\00\10\00\00\00")
+        (func (export "_start")
+            (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+    place.module("read.wasm", text);
+    let mut command = place.command(&["-W", "timeout=50ms", "read.wasm"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Nothing is written, and nobody says that nothing will be.
+    let input = child.stdin.take();
+    let start = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(124));
+    assert!(start.elapsed() < Duration::from_secs(20));
+    drop(input);
+    // With input there is nothing to wait for.
+    let done = place.run_with_input(&["-W", "timeout=1h", "read.wasm"], b"input");
+    assert_eq!(done.status, 0, "{done:?}");
+}
+
+#[test]
 fn exhausted_stack_and_a_trapping_start_function_are_traps_too() {
     let place = Place::new("status-traps");
     place.module("deep.wasm", r#"(module (func $f (export "_start") call $f))"#);

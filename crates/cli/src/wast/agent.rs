@@ -8,7 +8,7 @@ use super::spectest;
 use super::values::{argument, check_results};
 use super::words;
 use selkie::{
-    Engine, Error, ErrorKind, Extern, Instance, Linker, Module, RootScope, Store, Val,
+    Engine, Error, ErrorKind, Extern, Instance, Linker, Module, RootScope, Store, UpdateDeadline, Val,
 };
 use std::collections::HashMap;
 use std::thread::ScopedJoinHandle;
@@ -61,6 +61,13 @@ impl<'scope, 'script> Agent<'scope, 'script> {
         }
         if engine.config().tuning().epoch_interruption {
             store.set_deadline(allowance.timeout).map_err(|e| e.to_string())?;
+        }
+        if allowance.is_interrupted {
+            store.set_epoch_deadline(0).map_err(|e| e.to_string())?;
+            store.epoch_deadline_callback(|mut store| {
+                store.gc();
+                Ok(UpdateDeadline::Continue(0))
+            });
         }
         let linker = spectest::linker(engine, &mut store).map_err(|e| e.to_string())?;
         Ok(Agent {
