@@ -15,7 +15,9 @@ mod host;
 mod loops;
 
 use selkie::wasi::{WasiCtx, add_to_linker};
-use selkie::{Caller, Config, Engine, Error, Instance, Linker, Module, Result, Store, Trap, TypedFunc};
+use selkie::{
+    Caller, Config, Engine, Error, Instance, Linker, Module, Result, Store, Trap, TypedFunc,
+};
 use std::time::{Duration, Instant};
 
 /// How late a guest may end.

@@ -118,7 +118,6 @@ const INTERRUPTED: &[&str] = &[
     "catch",
     "cont",
     "described",
-    "exceptions",
     "float_exprs",
     "inlined",
     "js_strings",

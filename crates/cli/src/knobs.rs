@@ -237,7 +237,12 @@ impl Group {
             Knob::Time(set) => {
                 let value = value.ok_or("it needs a value")?;
                 let time = parse_time(value);
-                set(settings, time.ok_or_else(|| format!("{} is no time, such as 2s or 500ms", shown(value)))?);
+                set(
+                    settings,
+                    time.ok_or_else(|| {
+                        format!("{} is no time, such as 2s or 500ms", shown(value))
+                    })?,
+                );
             }
             Knob::Module(set) => set(settings, value.ok_or("it needs a value: MODULE")?.into()),
             Knob::Address(set) => {
@@ -279,7 +284,9 @@ impl Group {
             );
         }
         if self.choices.iter().any(|choice| matches!(choice.knob, Knob::Time(_))) {
-            text.push_str("\nTIME is a number of seconds; ms, s, m, h or d behind it say otherwise.\n");
+            text.push_str(
+                "\nTIME is a number of seconds; ms, s, m, h or d behind it say otherwise.\n",
+            );
         }
         if self.has_features {
             text.push_str("\nProposals, each NAME[=on|off]:\n\n");

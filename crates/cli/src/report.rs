@@ -99,7 +99,7 @@ fn remedy(error: &selkie::Error) -> Option<&'static str> {
         }
         Some(Trap::OutOfFuel) => return Some("-W fuel=NUMBER gives another amount"),
         Some(Trap::Interrupt) => {
-            return Some("the time of -W timeout=TIME is over; another TIME gives it more or less");
+            return Some("the time of -W timeout=TIME is over; a longer TIME gives more");
         }
         Some(Trap::AllocationTooLarge) => return Some(OTHER_HEAP),
         Some(Trap::TooManyContinuations) => {

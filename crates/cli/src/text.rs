@@ -133,11 +133,13 @@ mod tests {
 
     #[test]
     fn times_have_units_and_are_seconds_without() {
-        for (text, ms) in [("2s", 2000), ("500ms", 500), ("1.5m", 90_000), ("1h", 3_600_000), ("3", 3000)]
+        for (text, ms) in
+            [("2s", 2000), ("500ms", 500), ("1.5m", 90_000), ("1h", 3_600_000), ("3", 3000)]
         {
             assert_eq!(parse_time(text), Some(Duration::from_millis(ms)), "{text}");
         }
-        for text in ["", "s", "0", "0s", "-1s", "2x", "1e3", ".", "1.2.3s", "99999999999999999999h"] {
+        for text in ["", "s", "0", "0s", "-1s", "2x", "1e3", ".", "1.2.3s", "99999999999999999999h"]
+        {
             assert_eq!(parse_time(text), None, "{text}");
         }
     }

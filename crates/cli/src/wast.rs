@@ -86,8 +86,7 @@ impl WastRunner {
     pub fn new(config: &Config) -> selkie::Result<WastRunner> {
         let engine = Engine::new(config)?;
         let limits = StoreLimits::default();
-        let allowance =
-            Allowance { fuel: u64::MAX, timeout: None, is_interrupted: false, limits };
+        let allowance = Allowance { fuel: u64::MAX, timeout: None, is_interrupted: false, limits };
         Ok(WastRunner { engine, allowance })
     }
 

@@ -1,6 +1,6 @@
 //! Instructions that handle very much at once.
 
-use super::{Guest, engine, ends_in_time, module};
+use super::{Guest, ends_in_time, engine, module};
 
 /// An instruction, again and again: each of them alone takes longer than a guest may be late.
 fn again_and_again(instruction: &str) -> String {
@@ -96,7 +96,8 @@ fn a_table_whose_growth_was_interrupted_is_filled_as_far_as_it_goes() {
 
 #[test]
 fn bulk_instructions_on_arrays_end() {
-    let items = "(type $a (array (mut i8))) (type $w (array (mut i64))) (type $r (array (mut anyref)))
+    let items =
+        "(type $a (array (mut i8))) (type $w (array (mut i64))) (type $r (array (mut anyref)))
         (global $a (mut (ref null $a)) (ref.null $a))";
     let with = |ty: &str, length: u32, body: &str| {
         format!(
@@ -107,9 +108,8 @@ fn bulk_instructions_on_arrays_end() {
         )
     };
     let length = 100_000_000;
-    let fill = format!(
-        "(array.fill $a (local.get $x) (i32.const 0) (i32.const 1) (i32.const {length}))"
-    );
+    let fill =
+        format!("(array.fill $a (local.get $x) (i32.const 0) (i32.const 1) (i32.const {length}))");
     ends_in_time("array.fill of bytes", &module(items, &with("a", length, &fill)));
     for (what, to, from) in [("up", 0, 1), ("down", 1, 0)] {
         let copy = format!(
@@ -121,9 +121,8 @@ fn bulk_instructions_on_arrays_end() {
         ends_in_time(&what, &module(items, &with("a", length, &copy)));
     }
     let length = 10_000_000;
-    let fill = format!(
-        "(array.fill $w (local.get $x) (i32.const 0) (i64.const 1) (i32.const {length}))"
-    );
+    let fill =
+        format!("(array.fill $w (local.get $x) (i32.const 0) (i64.const 1) (i32.const {length}))");
     ends_in_time("array.fill of words", &module(items, &with("w", length, &fill)));
     let fill = format!(
         "(array.fill $r (local.get $x) (i32.const 0) (ref.i31 (i32.const 1)) (i32.const {length}))
@@ -131,7 +130,10 @@ fn bulk_instructions_on_arrays_end() {
             (i32.const {}))",
         length - 1
     );
-    ends_in_time("array.fill and array.copy of references", &module(items, &with("r", length, &fill)));
+    ends_in_time(
+        "array.fill and array.copy of references",
+        &module(items, &with("r", length, &fill)),
+    );
     let new = format!("(drop (array.new $w (i64.const 1) (i32.const {length})))");
     ends_in_time("array.new", &module(items, &again_and_again(&new)));
 }

@@ -3,7 +3,8 @@
 
 use super::{config, engine, is_interrupt};
 use selkie::{
-    Engine, Error, Instance, Module, Result, RootScope, Store, StoreContextMut, Trap, UpdateDeadline,
+    Engine, Error, Instance, Module, Result, RootScope, Store, StoreContextMut, Trap,
+    UpdateDeadline,
 };
 use std::time::Duration;
 
@@ -100,9 +101,13 @@ fn interruptions_that_collect_change_nothing() {
         let mut config = config();
         config.inlining(inlining);
         let engine = Engine::new(&config).unwrap();
-        for (name, n) in
-            [("arrays", 100), ("arrays", 70_000), ("tables", 70_000), ("numbers", 70_000), ("registers", 300)]
-        {
+        for (name, n) in [
+            ("arrays", 100),
+            ("arrays", 70_000),
+            ("tables", 70_000),
+            ("numbers", 70_000),
+            ("registers", 300),
+        ] {
             let module = Module::new(&plain, OBJECTS).unwrap();
             let mut store = Store::new(&plain, 0);
             let instance = Instance::new(&mut store, &module, &[]).unwrap();
@@ -185,10 +190,9 @@ fn who_waits_is_woken_although_it_was_asked() {
     let (mut waiter, instance) = always_interrupted(&engine, text);
     let memory = instance.get_memory(&mut waiter, "memory").unwrap().as_shared(&waiter).unwrap();
     drop(module);
-    let import = text.replace("(memory (export \"memory\")", "(import \"m\" \"m\" (memory").replace(
-        "1 1 shared)",
-        "1 1 shared))",
-    );
+    let import = text
+        .replace("(memory (export \"memory\")", "(import \"m\" \"m\" (memory")
+        .replace("1 1 shared)", "1 1 shared))");
     std::thread::scope(|scope| {
         let waiting = scope.spawn(move || call(&mut waiter, instance, "wait", 0).unwrap());
         let module = Module::new(&engine, &import).unwrap();

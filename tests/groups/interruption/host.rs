@@ -1,6 +1,6 @@
 //! Waits, and what the host does for guests.
 
-use super::{Guest, TIME, engine, ends_in_time, ends_in_time_with, is_interrupt, module};
+use super::{Guest, TIME, ends_in_time, ends_in_time_with, engine, is_interrupt, module};
 use selkie::wasi::WasiCtx;
 use selkie::{Caller, Instance, Linker, Module, Result, Store, Trap};
 use std::net::TcpListener;
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 fn atomic_waits_end() {
     let wait32 = "(drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))";
     ends_in_time("atomic.wait32", &module("(memory 1 1 shared)", wait32));
-    let wait64 = "(drop (memory.atomic.wait64 (i32.const 8) (i64.const 0) (i64.const 1000000000000)))";
+    let wait64 =
+        "(drop (memory.atomic.wait64 (i32.const 8) (i64.const 0) (i64.const 1000000000000)))";
     ends_in_time("atomic.wait64", &module("(memory 1 1 shared)", wait64));
 }
 
@@ -120,7 +121,8 @@ fn host_functions_that_ask_end() {
         }
     };
     linker.func_wrap("host", "wait", wait).unwrap();
-    let text = "(module (import \"host\" \"wait\" (func $wait)) (func (export \"run\") (call $wait)))";
+    let text =
+        "(module (import \"host\" \"wait\" (func $wait)) (func (export \"run\") (call $wait)))";
     let module = Module::new(&engine, text).unwrap();
     let mut store = Store::new(&engine, ());
     let instance = linker.instantiate(&mut store, &module).unwrap();

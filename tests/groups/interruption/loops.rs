@@ -1,6 +1,6 @@
 //! Endless runs of machine code, and what tries to survive.
 
-use super::{Guest, engine, ends_in_time, ends_in_time_with, is_interrupt, module};
+use super::{Guest, ends_in_time, ends_in_time_with, engine, is_interrupt, module};
 use selkie::{Config, Engine, Instance, Module, Store, Trap};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,10 @@ fn loops_without_calls_end() {
                 (br_if $l (i32.const 1)))",
         ),
     );
-    ends_in_time("nested loops", &module("", "(loop $l (loop $m (br_if $m (i32.const 0))) (br $l))"));
+    ends_in_time(
+        "nested loops",
+        &module("", "(loop $l (loop $m (br_if $m (i32.const 0))) (br $l))"),
+    );
 }
 
 #[test]
@@ -74,10 +77,7 @@ fn long_code_without_loops_and_calls_ends() {
 fn handlers_of_exceptions_do_not_keep_a_guest_alive() {
     ends_in_time(
         "catch_all around everything",
-        &module(
-            "",
-            "(loop $l (block $h (try_table (catch_all $h) (loop $m (br $m)))) (br $l))",
-        ),
+        &module("", "(loop $l (block $h (try_table (catch_all $h) (loop $m (br $m)))) (br $l))"),
     );
     ends_in_time(
         "catch_all around calls",

@@ -3,12 +3,13 @@
 //!
 //! A directive either is as the script says or ends the script with its line and a message.
 
-use super::{Allowance, Summary};
 use super::spectest;
 use super::values::{argument, check_results};
 use super::words;
+use super::{Allowance, Summary};
 use selkie::{
-    Engine, Error, ErrorKind, Extern, Instance, Linker, Module, RootScope, Store, UpdateDeadline, Val,
+    Engine, Error, ErrorKind, Extern, Instance, Linker, Module, RootScope, Store, UpdateDeadline,
+    Val,
 };
 use std::collections::HashMap;
 use std::thread::ScopedJoinHandle;

@@ -160,20 +160,25 @@ fn write_elem(
     let module = guest.instance(id).module.clone();
     let items = &module.info.elems[ElemIndex(elem).index()].items;
     guest.holding([array], |guest, [array]| {
-        guest.in_pieces(length.into(), ELEMENTS, Order::Upward, |guest, done, count| -> Result<()> {
-            for i in done as u32..(done + count) as u32 {
-                let at = start + i;
-                let value = match items {
-                    ElemItems::Funcs(funcs) => guest.func_ref_of(id, funcs[at as usize]) as u64,
-                    ElemItems::Exprs(exprs) => {
-                        elem_value(guest, id, ElemIndex(elem), &exprs[at as usize], at.into())?
-                    }
-                };
-                let array = guest.reference(array) as u32;
-                guest.objects()?.array_write_refs(array, index + i, &[value])?;
-            }
-            Ok(())
-        })?;
+        guest.in_pieces(
+            length.into(),
+            ELEMENTS,
+            Order::Upward,
+            |guest, done, count| -> Result<()> {
+                for i in done as u32..(done + count) as u32 {
+                    let at = start + i;
+                    let value = match items {
+                        ElemItems::Funcs(funcs) => guest.func_ref_of(id, funcs[at as usize]) as u64,
+                        ElemItems::Exprs(exprs) => {
+                            elem_value(guest, id, ElemIndex(elem), &exprs[at as usize], at.into())?
+                        }
+                    };
+                    let array = guest.reference(array) as u32;
+                    guest.objects()?.array_write_refs(array, index + i, &[value])?;
+                }
+                Ok(())
+            },
+        )?;
         Ok(guest.reference(array))
     })
 }

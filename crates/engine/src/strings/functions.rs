@@ -7,8 +7,8 @@
 use super::rope::{Form, PIECE_COST_UNITS, PIECE_UNITS};
 use super::text::{Buffer, Text};
 use super::units::Units;
-use crate::engine::Engine;
 use crate::builtins::pieces::Order;
+use crate::engine::Engine;
 use crate::entry::{self, Guest, Stop};
 use crate::error::{Error, Result};
 use crate::func::host::HostFunc;
@@ -286,12 +286,7 @@ fn concat(store: &mut StoreInner, first: Reference, second: Reference) -> Answer
     make(store, form)
 }
 
-fn substring(
-    store: &mut Guest<'_>,
-    string: Reference,
-    start: u32,
-    end: u32,
-) -> Stopped<Reference> {
+fn substring(store: &mut Guest<'_>, string: Reference, start: u32, end: u32) -> Stopped<Reference> {
     let len = store.string(string.0)?.len();
     let (start, end) = (start as usize, (end as usize).min(len));
     if start >= end {

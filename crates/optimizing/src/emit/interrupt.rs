@@ -23,9 +23,9 @@ impl CraneliftEmitter<'_> {
         self.builder.switch_to_block(aside);
         let signature = match self.interrupted {
             Some(known) => known,
-            None => {
-                *self.interrupted.insert(self.builder.import_signature(abi::interrupted_signature()))
-            }
+            None => *self
+                .interrupted
+                .insert(self.builder.import_signature(abi::interrupted_signature())),
         };
         let store = self.ins().load(POINTER, in_place, vmctx, context::STORE as i32);
         let stubs = self.ins().load(POINTER, in_place, vmctx, context::BUILTINS as i32);

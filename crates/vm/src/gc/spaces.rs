@@ -265,7 +265,6 @@ impl Spaces {
         Ok(())
     }
 
-    /// Opens the tables for all offsets below `end`.
     /// Makes bytes read as zero. Of very many, pages are given back rather than written: most have
     /// never been touched, and a guest that waits for them cannot be interrupted.
     ///
@@ -274,7 +273,8 @@ impl Spaces {
     pub(super) unsafe fn zero(&self, at: u32, bytes: u32) {
         let start = self.base_at + at as usize;
         let end = start + bytes as usize;
-        let (first, last) = (start.next_multiple_of(page_bytes()), end / page_bytes() * page_bytes());
+        let (first, last) =
+            (start.next_multiple_of(page_bytes()), end / page_bytes() * page_bytes());
         let gives_back = bytes >= LEAST_GIVEN_BACK_BYTES;
         let pages = if gives_back && self.mapping.discard(first, last - first).is_ok() {
             first..last
@@ -288,6 +288,7 @@ impl Spaces {
         }
     }
 
+    /// Opens the tables for all offsets below `end`.
     fn open_tables(&mut self, end: u32) -> Result<(), ResourceError> {
         if end <= self.tables_end {
             return Ok(());

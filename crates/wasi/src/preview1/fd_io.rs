@@ -19,9 +19,8 @@ pub fn fd_read(
     let descriptor = cx.table.get_mut(fd)?;
     descriptor.need(rights::FD_READ)?;
     guest::check(mem, nread, 4)?;
-    let len = guest::with_sink(mem, iovs, iovs_len, |sink| {
-        descriptor.read(sink, cx.watch.as_ref())
-    })?;
+    let len =
+        guest::with_sink(mem, iovs, iovs_len, |sink| descriptor.read(sink, cx.watch.as_ref()))?;
     guest::write_len(mem, nread, len)
 }
 

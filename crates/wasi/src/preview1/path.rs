@@ -4,19 +4,20 @@
 //! (`crate::path`) finds the entry.
 
 use super::fd::{checked_fdflags, timestamps};
+use crate::clocks::{Clocks, SystemClocks};
 use crate::ctx::WasiCtx;
 use crate::descriptor::{Descriptor, Handle, HostFile};
 use crate::errno::Errno;
 use crate::grant::{DirPerms, Grant};
 use crate::guest;
 use crate::layout::{FileType, Filestat, SYMLINK_FOLLOW, Snapshot, fdflags, oflags};
-use crate::clocks::{Clocks, SystemClocks};
 use crate::path::{Place, Walk, guest_link_target, guest_path, sibling};
 use crate::patience::patience_ns;
 use crate::rights;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, fcntl_setfl, fstat, linkat, mkdirat, readlinkat_raw, renameat, symlinkat, unlinkat,
+    AtFlags, Mode, OFlags, fcntl_setfl, fstat, linkat, mkdirat, readlinkat_raw, renameat,
+    symlinkat, unlinkat,
 };
 use rustix::io::Errno as Host;
 use selkie_engine::InterruptWatch;

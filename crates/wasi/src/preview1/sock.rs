@@ -12,8 +12,8 @@ use crate::rights;
 use rustix::event::PollFlags;
 use rustix::fd::AsFd;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, SocketFlags, accept_with,
-    recvmsg, shutdown,
+    RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, SocketFlags, accept_with, recvmsg,
+    shutdown,
 };
 use selkie_engine::InterruptWatch;
 use std::io::IoSliceMut;
