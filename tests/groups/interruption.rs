@@ -18,14 +18,17 @@ use selkie::wasi::{WasiCtx, add_to_linker};
 use selkie::{
     Caller, Config, Engine, Error, Instance, Linker, Module, Result, Store, Trap, TypedFunc,
 };
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How late a guest may end.
 const ACCURACY: Duration = Duration::from_millis(10);
 /// How long guests run before their deadline.
 const TIME: Duration = Duration::from_millis(30);
-/// How often an accuracy is measured: the median counts, as machines are never idle.
+/// How often an accuracy is measured: the median counts, as machines are never idle, and that of
+/// another round, should it be a busy one. What takes longer by itself does so in all of them.
 const TRIES: usize = 5;
+const ROUNDS: usize = 3;
 
 fn config() -> Config {
     let mut config = Config::new();
@@ -101,20 +104,29 @@ fn ends_in_time(what: &str, text: &str) {
 }
 
 fn ends_in_time_with(what: &str, mut guest: impl FnMut() -> Guest) {
-    let mut late: Vec<Duration> = (0..TRIES)
-        .map(|_| {
-            let mut guest = guest();
-            let late = guest.lateness();
-            // The time is still over.
-            assert_eq!(guest.call("again").unwrap_err().trap(), Some(Trap::Interrupt), "{what}");
-            guest.store.set_deadline(None::<Instant>).unwrap();
-            assert_eq!(guest.call("again").unwrap(), 7, "{what}");
-            late
-        })
-        .collect();
-    late.sort();
-    println!("{what}: late by {late:?}");
-    assert!(late[TRIES / 2] <= ACCURACY, "{what}: late by {late:?}");
+    // One at a time: guests that run for ever take each other's time.
+    static TURN: Mutex<()> = Mutex::new(());
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut late: Vec<Duration> = (0..TRIES).map(|_| one_try(what, &mut guest())).collect();
+        late.sort();
+        println!("{what}: late by {late:?}");
+        if late[TRIES / 2] <= ACCURACY {
+            return;
+        }
+        rounds.push(late);
+    }
+    panic!("{what}: late by {rounds:?}");
+}
+
+fn one_try(what: &str, guest: &mut Guest) -> Duration {
+    let late = guest.lateness();
+    // The time is still over.
+    assert_eq!(guest.call("again").unwrap_err().trap(), Some(Trap::Interrupt), "{what}");
+    guest.store.set_deadline(None::<Instant>).unwrap();
+    assert_eq!(guest.call("again").unwrap(), 7, "{what}");
+    late
 }
 
 /// A module with these items, and a body for `run`.

@@ -1,7 +1,7 @@
 //! Endless runs of machine code, and what tries to survive.
 
 use super::{Guest, ends_in_time, ends_in_time_with, engine, is_interrupt, module};
-use selkie::{Config, Engine, Instance, Module, Store, Trap};
+use selkie::{Config, Engine, Instance, Linker, Module, Store, Trap};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -214,4 +214,23 @@ fn code_that_cannot_be_interrupted_is_not_taken_for_code_that_can() {
     let interrupting = Engine::new(Config::new().epoch_interruption(true)).unwrap();
     assert_ne!(plain.fingerprint(), interrupting.fingerprint());
     assert!(!artifact.is_empty());
+}
+
+#[test]
+fn instances_made_of_former_ones_obey_their_own_store() {
+    let engine = engine();
+    let text = "(module (memory 1) (func (export \"run\") (loop $l (br $l))))";
+    let module = Module::new(&engine, text).unwrap();
+    let pre = Linker::new(&engine).instantiate_pre(&module).unwrap();
+    let mut former = None;
+    for _ in 0..5 {
+        let mut store = Store::new(&engine, ());
+        let instance = pre.instantiate(&mut store).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        store.set_deadline(Some(Duration::from_millis(5))).unwrap();
+        assert!(is_interrupt(&run.call(&mut store, ()).unwrap_err()));
+        // That of a store that is gone.
+        former = former.replace(store.interrupt_handle().unwrap());
+        former.iter().for_each(selkie::InterruptHandle::interrupt);
+    }
 }
