@@ -273,16 +273,14 @@ mod tests {
 
     #[test]
     fn moved_pages_keep_their_contents_and_the_rest_is_given_up() {
-        let (source, target) =
-            (Mapping::zeroed(1 << 20).unwrap(), Mapping::zeroed(1 << 21).unwrap());
-        // SAFETY: both are writable, and only this test knows them.
+        let source = Mapping::zeroed(1 << 20).unwrap();
+        let target = Mapping::zeroed(1 << 21).unwrap();
+        // SAFETY: it is writable, and only this test knows it.
         unsafe { source.addr().add(5000).write(7) };
         source.move_front(8192, &target).unwrap();
         // SAFETY: as above.
-        assert_eq!(
-            unsafe { (target.addr().add(5000).read(), target.addr().add(8192).read()) },
-            (7, 0)
-        );
+        let bytes = unsafe { (target.addr().add(5000).read(), target.addr().add(8192).read()) };
+        assert_eq!(bytes, (7, 0));
         assert!(target.move_front(1 << 22, &Mapping::zeroed(1).unwrap()).is_err());
     }
 

@@ -72,10 +72,10 @@ impl Parking {
                 drop(queues);
                 let place = Place { parking: self, address, waiter: &waiter };
                 let goes_on = interrupts.goes_on();
-                drop(place.is_kept(goes_on));
                 if !goes_on {
                     return Err(Interrupted);
                 }
+                place.keep();
                 queues = self.lock();
                 if !is_queued(&queues, address, &waiter) {
                     return Ok(WaitOutcome::Woken);
@@ -123,13 +123,9 @@ struct Place<'a> {
     waiter: &'a Arc<Waiter>,
 }
 
-impl<'a> Place<'a> {
-    fn is_kept(self, is_kept: bool) -> Option<Place<'a>> {
-        if is_kept {
-            std::mem::forget(self);
-            return None;
-        }
-        Some(self)
+impl Place<'_> {
+    fn keep(self) {
+        std::mem::forget(self);
     }
 }
 
