@@ -55,7 +55,8 @@ impl Regions {
         let collector = region(6, "collector");
         let cards = region(7, "cards");
         let fuel = region(8, "fuel");
-        let interrupt = region(9, "interrupt");
+        // 9 are references in frames (`safepoints::rewrite`).
+        let interrupt = region(10, "interrupt");
         let sure = MemFlagsData::new().with_notrap();
         let in_memory = MemFlagsData::new()
             .with_trap_code(Some(code(TrapCode::MemoryOutOfBounds)))
