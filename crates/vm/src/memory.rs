@@ -238,8 +238,7 @@ impl LinearMemory {
         let is_first_move = !std::mem::replace(&mut self.has_moved, true);
         let image = self.image.as_ref().filter(|_| is_first_move);
         let shows_file = image.is_some_and(|image| image.file().is_some());
-        let moved =
-            if shows_file { Err(source) } else { source.move_front(old_bytes, &self.room) };
+        let moved = if shows_file { Err(source) } else { source.move_front(old_bytes, &self.room) };
         let Err(source) = moved else { return Ok(()) };
         // SAFETY: both ranges are accessible, `old_bytes` long at least, and disjoint.
         unsafe { std::ptr::copy_nonoverlapping(source.addr(), self.base(), old_bytes) };

@@ -8,8 +8,8 @@ use crate::mmap::{Mapping, round_to_pages};
 /// Where a memory lies. All lengths in bytes, all starts relative to the first byte.
 #[derive(Debug)]
 pub(super) enum Room {
-    /// Pages are opened as they are needed.
-    Own(Mapping, #[expect(dead_code, reason = "held to be counted")] Option<Guarded>),
+    /// Pages are opened as they are needed. A guard is counted as long as it is there.
+    Own(Mapping, Option<Guarded>),
     /// All pages are open.
     Shared(Slot),
 }
