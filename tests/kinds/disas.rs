@@ -80,6 +80,7 @@ fn tuning(source: &str) -> Result<Tuning, String> {
             "spectre-checks" => tuning.spectre_checks = on,
             "inlining" => tuning.inlining = on,
             "consume-fuel" => tuning.consume_fuel = on,
+            "epoch-interruption" => tuning.epoch_interruption = on,
             "canonical-nans" => tuning.canonical_nans = on,
             "relaxed-simd-deterministic" => tuning.relaxed_simd_deterministic = on,
             "memory-guard" => {

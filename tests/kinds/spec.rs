@@ -109,6 +109,36 @@ const OBJECTS: &[&str] = &[
     "type-",
 ];
 
+/// Scripts that are interrupted wherever they ask: in every loop and function, around every kind of
+/// call, in bulk instructions, with references and numbers of all kinds alive.
+const INTERRUPTED: &[&str] = &[
+    "array",
+    "bulk",
+    "call",
+    "catch",
+    "cont",
+    "described",
+    "float_exprs",
+    "inlined",
+    "js_strings",
+    "legacy",
+    "loop",
+    "memory_copy",
+    "memory_fill",
+    "memory_init",
+    "ref_",
+    "resume",
+    "return_call",
+    "simd_i32x4",
+    "stack",
+    "struct",
+    "table_",
+    "threads",
+    "throw",
+    "try_",
+    "wait",
+];
+
 const VARIATIONS: &[Variation] = &[
     Variation {
         name: "gc-stress=on",
@@ -150,6 +180,13 @@ const VARIATIONS: &[Variation] = &[
         scripts: FLOW,
         configure: |config| {
             config.consume_fuel(true);
+        },
+    },
+    Variation {
+        name: "interrupted=always",
+        scripts: INTERRUPTED,
+        configure: |config| {
+            config.epoch_interruption(true);
         },
     },
     Variation {
@@ -205,6 +242,8 @@ fn trial(name: String, script: Script, configure: fn(&mut Config)) -> Case {
         config.set_features(proposals::of_folder(&script.folder));
         configure(&mut config);
         let runner = WastRunner::new(&config).map_err(|e| e.to_string())?;
+        let is_interrupted = config.tuning().epoch_interruption;
+        let runner = if is_interrupted { runner.with_interruptions() } else { runner };
         let file = format!("{}.wast", script.name);
         let is_legacy = script.folder == "shared/legacy" || script.name.starts_with("legacy");
         let text = if is_legacy { legacy::assembled(&script.text)? } else { script.text };

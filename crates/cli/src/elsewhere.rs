@@ -11,9 +11,8 @@ const CHOICES: &[(char, &str, &str)] = &[
     ('W', "nan-canonicalization", "here it is `canonical-nans`"),
     ('W', "unknown-imports-default", "the nearest is `unknown-imports-trap`"),
     ('W', "component-model", "components do not run here yet"),
-    ('W', "timeout", UNLIMITED),
-    ('W', "epoch", UNLIMITED),
-    ('W', "epoch-interruption", UNLIMITED),
+    ('W', "epoch", TIMEOUT),
+    ('W', "epoch-interruption", TIMEOUT),
     ('O', "opt-level", "code is always optimized; leave it out"),
     ('O', "memory-guard-size", "here it is `memory-guard`"),
     ('O', "static-memory-guard-size", "here it is `memory-guard`"),
@@ -35,8 +34,7 @@ const CHOICES: &[(char, &str, &str)] = &[
     ('S', "listenfd", "the nearest is `tcp-listen=ADDRESS:PORT`"),
 ];
 
-const UNLIMITED: &str =
-    "there is no counterpart yet; a limit from outside, such as `timeout 10 selkie FILE`, works";
+const TIMEOUT: &str = "the nearest is `timeout=TIME`";
 const PREVIEW_1: &str = "every program has WASI preview 1 already; leave it out";
 const SOCKETS: &str = "sockets are granted one by one, with `tcp-listen=ADDRESS:PORT`";
 
@@ -45,8 +43,8 @@ const OPTIONS: &[(&str, &str)] = &[
     ("--mapdir", "directories are granted with --dir HOST::GUEST"),
     ("--preload", "modules cannot be linked at the start; link them into one before"),
     ("--fuel", "here it is -W fuel=NUMBER"),
-    ("--timeout", UNLIMITED),
-    ("--wasm-timeout", UNLIMITED),
+    ("--timeout", "here it is -W timeout=TIME"),
+    ("--wasm-timeout", "here it is -W timeout=TIME"),
     ("--disable-cache", "here it is --no-cache"),
     ("--tcplisten", "here it is -S tcp-listen=ADDRESS:PORT"),
     ("--listenfd", "the nearest is -S tcp-listen=ADDRESS:PORT"),

@@ -6,11 +6,12 @@
 use crate::elsewhere;
 use crate::report::Failure;
 use crate::settings::Settings;
-use crate::text::{nearest, parse_size, shown};
+use crate::text::{nearest, parse_size, parse_time, shown};
 use crate::wall::Demand;
 use selkie::{Feature, Features};
 use selkie_vm::MIN_STACK_BYTES;
 use std::fmt::Write;
+use std::time::Duration;
 
 /// What a choice is given.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,8 @@ pub(crate) enum Knob {
     Count(fn(&mut Settings, u64)),
     /// `NAME=BYTES`, with `K`, `M`, `G`, `T`.
     Size(fn(&mut Settings, u64)),
+    /// `NAME=TIME`, with `ms`, `s`, `m`, `h`, `d`.
+    Time(fn(&mut Settings, Duration)),
     /// `NAME=ADDRESS:PORT`.
     Address(fn(&mut Settings, String)),
     /// `NAME=MODULE`: the name of a module in imports.
@@ -89,6 +92,8 @@ const WASM: &[Choice] = choices! {
         |s, n| s.limits.gc_heap_bytes = n;
     "fuel", Count, false, "units of fuel the program may use: about one for each instruction (default: any number)",
         |s, n| { s.config.consume_fuel(true); s.fuel = Some(n); };
+    "timeout", Time, false, "time the program may run, once it has been compiled; then it ends with status 124 (default: any time)",
+        |s, time| { s.config.epoch_interruption(true); s.timeout = Some(time); };
     "continuation-stack", Size from MIN_STACK_BYTES as u64, false, "stack of each continuation (default 256K)",
         |s, n| { s.config.continuation_stack_bytes(usize::try_from(n).unwrap_or(usize::MAX)); };
     "max-continuations", Count, false, "continuations that may wait at once (default 16384)",
@@ -233,6 +238,16 @@ impl Group {
             Knob::Demand(set) => set(settings, demand(value)?),
             Knob::Count(set) => set(settings, number(|text| text.parse().ok())?),
             Knob::Size(set) => set(settings, number(parse_size)?),
+            Knob::Time(set) => {
+                let value = value.ok_or("it needs a value")?;
+                let time = parse_time(value);
+                set(
+                    settings,
+                    time.ok_or_else(|| {
+                        format!("{} is no time, such as 2s or 500ms", shown(value))
+                    })?,
+                );
+            }
             Knob::Module(set) => set(settings, value.ok_or("it needs a value: MODULE")?.into()),
             Knob::Address(set) => {
                 set(settings, address(value.ok_or("it needs a value: ADDRESS:PORT")?)?);
@@ -261,6 +276,7 @@ impl Group {
                 Knob::Demand(_) => "[=on|off|require]",
                 Knob::Count(_) => "=NUMBER",
                 Knob::Size(_) => "=SIZE",
+                Knob::Time(_) => "=TIME",
                 Knob::Address(_) => "=ADDRESS:PORT",
                 Knob::Module(_) => "=MODULE",
             };
@@ -269,6 +285,11 @@ impl Group {
         if self.choices.iter().any(|choice| matches!(choice.knob, Knob::Size(_))) {
             text.push_str(
                 "\nSIZE is a number of bytes; K, M, G or T behind it multiply by 1024.\n",
+            );
+        }
+        if self.choices.iter().any(|choice| matches!(choice.knob, Knob::Time(_))) {
+            text.push_str(
+                "\nTIME is a number of seconds; ms, s, m, h or d behind it say otherwise.\n",
             );
         }
         if self.has_features {

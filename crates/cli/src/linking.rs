@@ -58,5 +58,8 @@ pub(crate) fn store(
     if let Some(units) = settings.fuel {
         store.set_fuel(units).map_err(failed)?;
     }
+    if settings.timeout.is_some() {
+        store.set_deadline(settings.timeout).map_err(failed)?;
+    }
     Ok(store)
 }

@@ -1,4 +1,4 @@
-//! The binary `selkie`. Its exit status is the guest's own, 134 after a trap or an exception, 2 for a command
+//! The binary `selkie`. Its exit status is the guest's own, 134 after a trap or an exception, 124 when its time is over, 2 for a command
 //! line that cannot be understood, and 1 for any other error.
 #![forbid(unsafe_code)]
 

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 /// Status after a trap or an uncaught exception, as a shell shows an aborted program.
 pub(crate) const STATUS_TRAP: u8 = 134;
+/// Status of a program whose time is over, as `timeout` has it.
+pub(crate) const STATUS_TIMEOUT: u8 = 124;
 /// Status of a command line that cannot be understood.
 pub(crate) const STATUS_USAGE: u8 = 2;
 /// Status of any other error.
@@ -41,6 +43,7 @@ impl Failure {
     /// An error of the engine, with what it is about.
     pub(crate) fn engine(error: &selkie::Error, about: &str) -> Failure {
         let status = match error.kind() {
+            _ if error.trap() == Some(Trap::Interrupt) => STATUS_TIMEOUT,
             ErrorKind::Trap | ErrorKind::Exception => STATUS_TRAP,
             _ => STATUS_ERROR,
         };
@@ -95,6 +98,9 @@ fn remedy(error: &selkie::Error) -> Option<&'static str> {
             );
         }
         Some(Trap::OutOfFuel) => return Some("-W fuel=NUMBER gives another amount"),
+        Some(Trap::Interrupt) => {
+            return Some("the time of -W timeout=TIME is over; a longer TIME gives more");
+        }
         Some(Trap::AllocationTooLarge) => return Some(OTHER_HEAP),
         Some(Trap::TooManyContinuations) => {
             return Some(

@@ -50,7 +50,7 @@ pub(crate) struct Run {
 }
 
 const NOTES: &str = "\
-Exit status: the program's own; 134 after a trap or an exception, 2 for a wrong command line, 1 for other errors.
+Exit status: the program's own; 134 after a trap or an exception, 124 when its time is over, 2 for a wrong command line, 1 for other errors.
 Compiled code is kept in $XDG_CACHE_HOME/selkie (or ~/.cache/selkie), which is cleaned by itself.
 An artifact (.cwasm) is machine code, which no sandbox checks: run one only if you trust whoever
 made it as you trust the makers of your programs.";

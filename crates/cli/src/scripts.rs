@@ -30,6 +30,10 @@ impl Wast {
             Some(units) => runner.with_fuel(units),
             None => runner,
         };
+        let runner = match settings.timeout {
+            Some(timeout) => runner.with_timeout(timeout),
+            None => runner,
+        };
         let mut status = 0;
         for file in &self.files {
             if let Err(failure) = script(&runner, file) {

@@ -6,6 +6,7 @@ use crate::report::Failure;
 use crate::wall::Demand;
 use selkie::{Config, StoreLimits};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Every choice that is not a grant of `--dir` or `--env`.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) limits: StoreLimits,
     /// What a program may use; `None` where the engine does not count.
     pub(crate) fuel: Option<u64>,
+    /// How long a program may run; `None` where the engine does not interrupt it.
+    pub(crate) timeout: Option<Duration>,
     /// Whether functions that nobody provides trap when they are called.
     pub(crate) unknown_imports_trap: bool,
     /// Instead of the usual module for constants that are strings.
@@ -58,6 +61,7 @@ impl Default for Settings {
             config: Config::new(),
             limits: StoreLimits::default(),
             fuel: None,
+            timeout: None,
             unknown_imports_trap: false,
             string_constants: None,
             allow_precompiled: false,

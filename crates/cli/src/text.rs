@@ -4,6 +4,7 @@
 //! guests, files and command lines; all of them pass through here before they are printed.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 /// A name in quotes that cannot steer a terminal.
 pub(crate) fn shown(name: &str) -> String {
@@ -94,6 +95,23 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
+/// A span of time as people write it: `2s`, `500ms`, `1.5m`, `1h`, and seconds without a unit. It is
+/// not nothing.
+pub(crate) fn parse_time(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit.to_ascii_lowercase().as_str() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86400.0,
+        _ => return None,
+    };
+    let time = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+    (!time.is_zero()).then_some(time)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +129,19 @@ mod tests {
         assert_eq!(nearest("fd_wrote", ["fd_read", "fd_write"]), Some("fd_write"));
         assert_eq!(nearest("unheard-of", ["simd", "gc"]), None);
         assert_eq!(nearest(&"x".repeat(1 << 20), ["simd"]), None);
+    }
+
+    #[test]
+    fn times_have_units_and_are_seconds_without() {
+        for (text, ms) in
+            [("2s", 2000), ("500ms", 500), ("1.5m", 90_000), ("1h", 3_600_000), ("3", 3000)]
+        {
+            assert_eq!(parse_time(text), Some(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "s", "0", "0s", "-1s", "2x", "1e3", ".", "1.2.3s", "99999999999999999999h"]
+        {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
     }
 
     #[test]

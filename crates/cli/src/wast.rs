@@ -15,6 +15,7 @@ mod words;
 
 use agent::Agent;
 use selkie::{Config, Engine, StoreLimits};
+use std::time::Duration;
 use wast::Wast;
 use wast::lexer::Lexer;
 use wast::parser::{ParseBuffer, parse};
@@ -34,7 +35,16 @@ use wast::parser::{ParseBuffer, parse};
 #[derive(Debug)]
 pub struct WastRunner {
     engine: Engine,
+    allowance: Allowance,
+}
+
+/// What each store of a script has.
+#[derive(Clone, Copy, Debug)]
+struct Allowance {
     fuel: u64,
+    timeout: Option<Duration>,
+    /// Whether it is interrupted wherever it asks.
+    is_interrupted: bool,
     limits: StoreLimits,
 }
 
@@ -75,20 +85,37 @@ impl WastRunner {
     /// As [`Engine::new`].
     pub fn new(config: &Config) -> selkie::Result<WastRunner> {
         let engine = Engine::new(config)?;
-        Ok(WastRunner { engine, fuel: u64::MAX, limits: StoreLimits::default() })
+        let limits = StoreLimits::default();
+        let allowance = Allowance { fuel: u64::MAX, timeout: None, is_interrupted: false, limits };
+        Ok(WastRunner { engine, allowance })
     }
 
     /// Fuel that each store of a script has, where the configuration counts it. Default: more
     /// than any script uses.
     #[must_use]
     pub fn with_fuel(self, units: u64) -> WastRunner {
-        WastRunner { fuel: units, ..self }
+        WastRunner { allowance: Allowance { fuel: units, ..self.allowance }, ..self }
+    }
+
+    /// How long what each store of a script runs may take, all together, where the configuration
+    /// interrupts guests. Default: any time.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> WastRunner {
+        let timeout = Some(timeout);
+        WastRunner { allowance: Allowance { timeout, ..self.allowance }, ..self }
+    }
+
+    /// Interrupts what scripts run wherever it asks, collects all garbage, and lets it go on; needs a
+    /// configuration that interrupts guests. Slow, and changes nothing that a script could see.
+    #[must_use]
+    pub fn with_interruptions(self) -> WastRunner {
+        WastRunner { allowance: Allowance { is_interrupted: true, ..self.allowance }, ..self }
     }
 
     /// Limits that each store of a script has. Default: those of [`StoreLimits`].
     #[must_use]
     pub fn with_limits(self, limits: StoreLimits) -> WastRunner {
-        WastRunner { limits, ..self }
+        WastRunner { allowance: Allowance { limits, ..self.allowance }, ..self }
     }
 
     /// Runs a script; `name` is for messages only.
@@ -108,7 +135,7 @@ impl WastRunner {
         let script = parse::<Wast<'_>>(&buffer).map_err(located)?;
         let failed = |(line, message)| WastError { file: name.to_string(), line, message };
         std::thread::scope(|scope| {
-            let agent = Agent::new(&self.engine, self.fuel, self.limits, text, scope)
+            let agent = Agent::new(&self.engine, self.allowance, text, scope)
                 .map_err(|message| (1, message))?;
             agent.run(script.directives)
         })

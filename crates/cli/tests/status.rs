@@ -1,8 +1,10 @@
-//! Exit statuses: the guest's own, 134 after a trap or an exception, 2 for a wrong command line, 1 otherwise.
+//! Exit statuses: the guest's own, 134 after a trap or an exception, 124 when its time is over, 2 for a wrong command line, 1 otherwise.
 
 #[path = "place/scratch.rs"]
 mod place;
 use place::{ADD, ECHO, EXIT_WITH_LENGTH, Place, TRAP};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 #[test]
 fn the_guests_status_passes_through() {
@@ -66,6 +68,48 @@ fn a_program_ends_with_its_fuel() {
 }
 
 #[test]
+fn a_program_ends_when_its_time_is_over() {
+    let place = Place::new("status-timeout");
+    place.module("endless.wasm", r#"(module (func $f (export "_start") (loop (br 0))))"#);
+    let words = "interrupt; the time of -W timeout=TIME is over";
+    let done = place.run(&["-W", "timeout=50ms", "endless.wasm"]).fails(124, words);
+    assert!(done.err.contains("- f"), "{done:?}");
+    place.module("add.wasm", ADD);
+    let add = ["--invoke", "add", "add.wasm", "2", "3"];
+    assert_eq!(place.run(&[&["-W", "timeout=1h"], &add[..]].concat()).ok(), "5\n");
+    // An artifact that cannot be interrupted is not run where it is to be.
+    place.run(&["compile", "endless.wasm"]).ok();
+    let refused = place.run(&["-W", "timeout=1s", "endless.cwasm"]);
+    refused.fails(1, "another choice of interrupting guests");
+    place.run(&["compile", "-W", "timeout=1", "endless.wasm"]).ok();
+    place.run(&["-W", "timeout=0.05", "endless.cwasm"]).fails(124, words);
+}
+
+#[test]
+fn a_program_that_waits_for_input_ends_when_its_time_is_over() {
+    let place = Place::new("status-timeout-input");
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "fd_read"
+            (func $read (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "\10\00\00\00\10\00\00\00")
+        (func (export "_start")
+            (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+    place.module("read.wasm", text);
+    let mut command = place.command(&["-W", "timeout=50ms", "read.wasm"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Nothing is written, and nobody says that nothing will be.
+    let input = child.stdin.take();
+    let start = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(124));
+    assert!(start.elapsed() < Duration::from_secs(20));
+    drop(input);
+    // With input there is nothing to wait for.
+    let done = place.run_with_input(&["-W", "timeout=1h", "read.wasm"], b"input");
+    assert_eq!(done.status, Some(0), "{done:?}");
+}
+
+#[test]
 fn exhausted_stack_and_a_trapping_start_function_are_traps_too() {
     let place = Place::new("status-traps");
     place.module("deep.wasm", r#"(module (func $f (export "_start") call $f))"#);
@@ -93,7 +137,10 @@ fn wrong_command_lines_are_2() {
         (&["-O", "threads=0", "add.wasm"], "the least is 1"),
         (&["-W", "max-stack=1", "add.wasm"], "the least is 65536"),
         (&["-W", "max-memory-size=1M", "add.wasm"], "here it is `max-memory`; see"),
-        (&["-W", "timeout=1s", "add.wasm"], "no counterpart yet"),
+        (&["-W", "timeout=soon", "add.wasm"], "no time, such as 2s"),
+        (&["-W", "timeout=0", "add.wasm"], "no time, such as 2s"),
+        (&["-W", "epoch", "add.wasm"], "the nearest is `timeout=TIME`"),
+        (&["--timeout", "1", "add.wasm"], "here it is -W timeout=TIME"),
         (&["-W", "fuel", "add.wasm"], "it needs a value"),
         (&["--fuel", "1000", "add.wasm"], "here it is -W fuel=NUMBER"),
         (&["-S", "inherit-network", "add.wasm"], "tcp-listen=ADDRESS:PORT"),

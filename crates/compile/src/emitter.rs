@@ -321,6 +321,9 @@ pub trait Emitter {
     /// Asks the runtime for more when more fuel was taken than there was: it traps where there is none.
     fn check_fuel(&mut self);
 
+    /// Asks whether somebody wants to interrupt the guest, and calls `interrupted` if so.
+    fn check_interrupt(&mut self);
+
     /// The continuation at a place (i32) of the store's list: an address.
     fn continuation(&mut self, place: Self::Value) -> Self::Value;
     /// Lets a new object stand for the continuation at a place.

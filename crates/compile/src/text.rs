@@ -552,6 +552,10 @@ impl Emitter for TextEmitter {
         self.line(format_args!("trap if there is no fuel"));
     }
 
+    fn check_interrupt(&mut self) {
+        self.line(format_args!("call interrupted if somebody wants it"));
+    }
+
     fn widen(&mut self, value: Value, index: IndexType) -> Value {
         match index {
             IndexType::I64 => value,

@@ -12,6 +12,7 @@ mod descriptors;
 mod exceptions;
 mod fuel;
 mod heap;
+mod interrupt;
 mod legacy;
 mod memory;
 mod operator;
@@ -54,6 +55,8 @@ pub struct Translator<'u, 'a, E: Emitter> {
     constant_on_top: Option<u64>,
     /// Fuel of operators that were walked and not told to the emitter yet.
     outstanding_fuel: u64,
+    /// Operators that were walked since code last asked whether it is interrupted.
+    unasked_operators: u32,
     /// Values that labels carry, all labels together.
     carried_values: usize,
     /// Values in transit: arguments, results.
@@ -94,6 +97,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             looked_into: None,
             constant_on_top: None,
             outstanding_fuel: 0,
+            unasked_operators: 0,
             carried_values: 0,
             scratch: Vec::new(),
         }
@@ -119,6 +123,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
         params.clear();
         self.scratch = params;
         self.check_fuel(range.start);
+        self.check_interrupt(range.start);
         self.walk(source, scratch)?;
         let results = std::mem::take(&mut self.stack);
         if self.reachable {
@@ -190,6 +195,7 @@ impl<'u, 'a, E: Emitter> Translator<'u, 'a, E> {
             });
             validator.op(offset, &op).map_err(invalid)?;
             self.count_fuel(&op);
+            self.count_unasked(offset);
             self.operator(&op, offset, scratch)?;
             if self.emitter.is_exhausted() {
                 let what = "a function has too many locals alive over too many blocks; split it";

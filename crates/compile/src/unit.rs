@@ -26,6 +26,8 @@ pub struct Tuning {
     pub inlining: bool,
     /// Whether code counts what it does in fuel.
     pub consume_fuel: bool,
+    /// Whether code asks, where it could go on for ever, if it is interrupted.
+    pub epoch_interruption: bool,
 }
 
 impl Default for Tuning {
@@ -39,6 +41,7 @@ impl Default for Tuning {
             relaxed_simd_deterministic: false,
             inlining: true,
             consume_fuel: false,
+            epoch_interruption: false,
         }
     }
 }

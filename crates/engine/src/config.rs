@@ -197,6 +197,16 @@ impl Config {
         self
     }
 
+    /// Whether guests can be interrupted: by the engine's epoch
+    /// ([`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline)), at a point in time
+    /// ([`Store::set_deadline`](crate::Store::set_deadline)) or on request
+    /// ([`Store::interrupt_handle`](crate::Store::interrupt_handle)). Default off; it costs a
+    /// little speed, most in loops that do next to nothing.
+    pub fn epoch_interruption(&mut self, on: bool) -> &mut Config {
+        self.tuning.epoch_interruption = on;
+        self
+    }
+
     /// Whether guard pages may replace bounds checks. Default on; without them each memory takes
     /// little address space and each access a check.
     pub fn guard_pages(&mut self, on: bool) -> &mut Config {

@@ -6,6 +6,7 @@
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::instance::warm::{Home, IdleInstances};
+use crate::interrupt::Clock;
 use crate::module::{compile_artifact, to_binary};
 use crate::shards::Shards;
 use selkie_compile::{Compiler, Tuning};
@@ -44,6 +45,7 @@ struct Inner {
     config: Config,
     types: RwLock<TypeRegistry>,
     compiler: OnceLock<Result<Tier, String>>,
+    clock: Arc<Clock>,
     /// Descriptors of types, once a store needs them.
     descriptors: OnceLock<Arc<TypeTable>>,
 }
@@ -79,6 +81,7 @@ impl Engine {
             config: config.settled(),
             types: RwLock::default(),
             compiler: OnceLock::new(),
+            clock: Arc::default(),
             descriptors: OnceLock::new(),
         });
         Ok(Engine { handle: Arc::new(Handle { inner }) }.local())
@@ -102,6 +105,11 @@ impl Engine {
     /// The choices.
     pub fn config(&self) -> &Config {
         &self.inner().config
+    }
+
+    /// What raises the signals of stores that are to be interrupted.
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        &self.inner().clock
     }
 
     /// Whether two handles are the same engine.
@@ -236,6 +244,7 @@ impl Engine {
             relaxed_simd_deterministic,
             inlining: _,
             consume_fuel,
+            epoch_interruption,
         } = tuning;
         format!(
             "version of Selkie: {version}\n\
@@ -247,6 +256,7 @@ impl Engine {
              choice of canonical NaNs: {canonical_nans}\n\
              choice of deterministic relaxed SIMD: {relaxed_simd_deterministic}\n\
              choice of counting fuel: {consume_fuel}\n\
+             choice of interrupting guests: {epoch_interruption}\n\
              set of proposals: {features:?}\n"
         )
     }

@@ -10,10 +10,11 @@ pub(crate) mod host_futures;
 
 use crate::backtrace::WasmBacktrace;
 use crate::builtins;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::func::enter::{ArgReader, ResultWriter};
 use crate::func::host::{Caller, HostFunc};
 use crate::func::{WasmParams, WasmResults, WasmRet};
+use crate::interrupt::{EpochCallback, UpdateDeadline};
 use crate::roots::RootedGcRef;
 use crate::store::{InstanceId, StoreBox, StoreContextMut, StoreInner};
 use crate::types::FuncType;
@@ -21,7 +22,8 @@ use crate::values::Val;
 use selkie_module::TrapCode;
 use selkie_module::layout::context;
 use selkie_vm::{CallRegs, StoreRuntime, VMContext, VMHostContext, VMHostFunc};
-use std::ops::ControlFlow;
+use std::marker::PhantomData;
+use std::ops::{ControlFlow, Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 // SAFETY: a host function consists of a closure that is `Send`, a type, and code addresses.
@@ -48,6 +50,25 @@ pub(crate) enum Stop {
     Throw(u64),
     /// Later: [`StoreInner::leave_to_yield`] said so. Of builtins that may suspend.
     Yield,
+    /// With an error of the embedder's.
+    Error(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Error(error)
+    }
+}
+
+impl From<Stop> for Error {
+    fn from(stop: Stop) -> Error {
+        match stop {
+            Stop::Trap(code) => code.into(),
+            Stop::Error(error) => error,
+            Stop::Yield => Error::new(ErrorKind::Bug, "a call was left by nobody"),
+            Stop::Throw(_) => Error::new(ErrorKind::Bug, "an exception was thrown by nobody"),
+        }
+    }
 }
 
 impl From<TrapCode> for Stop {
@@ -56,25 +77,75 @@ impl From<TrapCode> for Stop {
     }
 }
 
+/// A store whose guest called host code. It is borrowed a moment at a time, so that in between the
+/// embedder, who knows the type of its data, can be given all of it.
+pub(crate) struct Guest<'s> {
+    /// Leads to the store with its data.
+    store: *mut StoreInner,
+    borrow: PhantomData<&'s mut StoreInner>,
+}
+
+impl<'s> Guest<'s> {
+    pub(crate) fn new<T>(store: &'s mut StoreContextMut<'_, T>) -> Guest<'s> {
+        let contents: *mut StoreBox<T> = store.contents;
+        // The store lies at the box's start.
+        Guest { store: contents.cast(), borrow: PhantomData }
+    }
+
+    /// For callbacks of the embedder's, while nothing of the store is borrowed.
+    pub(crate) fn as_ptr(&mut self) -> *mut StoreInner {
+        self.store
+    }
+}
+
+impl Deref for Guest<'_> {
+    type Target = StoreInner;
+    #[inline]
+    fn deref(&self) -> &StoreInner {
+        // SAFETY: whoever made this has exclusive access to the store for as long as it lives.
+        unsafe { &*self.store }
+    }
+}
+
+impl DerefMut for Guest<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut StoreInner {
+        // SAFETY: as above.
+        unsafe { &mut *self.store }
+    }
+}
+
+/// What is called with a store when its epoch has come.
+pub(crate) fn epoch_callback<T: 'static>(
+    mut callback: impl FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync + 'static,
+) -> EpochCallback {
+    Box::new(move |store| {
+        // SAFETY: stores keep callbacks that were made for the type of their data, and pass
+        // themselves, with all of it and nothing borrowed (`Guest::as_ptr`).
+        let contents = unsafe { &mut *store.cast::<StoreBox<T>>() };
+        callback(StoreContextMut { contents })
+    })
+}
+
 /// Runs a builtin for the instance whose context machine code passed.
 ///
 /// # Safety
 /// `context` is the context of a live instance, passed by its machine code.
 unsafe fn enter<R, E>(
     context: *mut VMContext,
-    f: impl FnOnce(&mut StoreInner, InstanceId) -> Result<R, E>,
+    f: impl FnOnce(&mut Guest<'_>, InstanceId) -> Result<R, E>,
 ) -> R
 where
     Stop: From<E>,
 {
     // SAFETY: by contract; while machine code runs the store is borrowed by the call that entered
     // it, which reaches it only through this very pointer.
-    let (runtime, store, id) = unsafe {
+    let (runtime, mut guest, id) = unsafe {
         let runtime = (*context).store;
-        let store = &mut *(*runtime).vm.owner.cast::<StoreInner>();
-        (runtime, store, InstanceId((*context).instance as u32))
+        let guest = Guest { store: (*runtime).vm.owner.cast(), borrow: PhantomData };
+        (runtime, guest, InstanceId((*context).instance as u32))
     };
-    let done = catch_unwind(AssertUnwindSafe(|| f(store, id)));
+    let done = catch_unwind(AssertUnwindSafe(|| f(&mut guest, id)));
     match done {
         Ok(Ok(value)) => value,
         // SAFETY: this host code was called by the store's machine code, and nothing in this
@@ -84,6 +155,9 @@ where
                 Stop::Trap(code) => selkie_vm::raise_trap(runtime, code),
                 Stop::Throw(exception) => selkie_vm::throw(runtime, exception),
                 Stop::Yield => selkie_vm::suspend_builtin(runtime),
+                Stop::Error(error) => {
+                    selkie_vm::raise_payload(runtime, Box::new(with_backtrace(runtime, error)))
+                }
             }
         },
         // SAFETY: as above; the payload is moved.
@@ -118,7 +192,7 @@ macro_rules! define_entries {
                     $($param: machine_type!($ty),)*
                 ) $(-> machine_type!($ret))? {
                     // SAFETY: stubs pass the context of the instance whose code called them.
-                    unsafe { enter(context, |store, id| builtins::$name(store, id, $($param),*)) }
+                    unsafe { enter(context, |guest, id| builtins::$name(guest, id, $($param),*)) }
                 }
             )*
         }

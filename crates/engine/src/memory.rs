@@ -10,6 +10,7 @@ use selkie_module::{Limits, MemoryType, TrapCode};
 use selkie_vm::{
     LinearMemory, MemoryImage, MemoryPlan, ResourceError, SharedMemory as SharedBody, VMMemory,
 };
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A memory of a store.
@@ -115,20 +116,24 @@ impl MemoryEntry {
         self.byte_len() >> self.ty.page_size_log2
     }
 
-    /// `memory.discard`: every page that the range touches reads as zero afterwards (the
+    /// The pages that a range touches, as a range of bytes: what `memory.discard` is about (the
     /// proposal aligns the start down and the end up). An empty range touches no page.
-    pub(crate) fn discard(&mut self, start: u64, bytes: u64) -> Result<(), TrapCode> {
+    pub(crate) fn pages_of(&self, start: u64, bytes: u64) -> Result<Range<u64>, TrapCode> {
         let end = start.checked_add(bytes).filter(|end| *end <= self.byte_len());
         let end = end.ok_or(TrapCode::MemoryOutOfBounds)?;
         if bytes == 0 {
-            return Ok(());
+            return Ok(start..start);
         }
         // Lengths are whole pages, so that the end stays within bounds.
         let page = self.ty.page_size();
-        let (start, end) = (start / page * page, end.next_multiple_of(page));
+        Ok(start / page * page..end.next_multiple_of(page))
+    }
+
+    /// Makes bytes read as zero, and gives their pages back to the system.
+    pub(crate) fn discard(&mut self, start: u64, bytes: u64) -> Result<(), TrapCode> {
         match &mut self.body {
-            MemoryBody::Shared(memory) => memory.discard(start, end - start),
-            MemoryBody::Own(memory) => memory.discard(start, end - start),
+            MemoryBody::Shared(memory) => memory.discard(start, bytes),
+            MemoryBody::Own(memory) => memory.discard(start, bytes),
         }
     }
 

@@ -17,7 +17,7 @@ use selkie_vm::{
 use std::alloc::Layout;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The context of an instance: zeroed memory at a fixed address, freed on drop.
 #[derive(Debug)]
@@ -59,9 +59,13 @@ impl ContextBox {
     }
 
     /// Lets the instance belong to another store.
-    pub(crate) fn set_store(&mut self, store: *mut StoreRuntime) {
+    pub(crate) fn set_store(&mut self, store: *mut StoreRuntime, interrupt: *const AtomicU32) {
+        let context = self.at::<VMContext>(0);
         // SAFETY: every context begins with this structure; the box owns the memory.
-        unsafe { (*self.at::<VMContext>(0)).store = store }
+        unsafe {
+            (*context).store = store;
+            (*context).interrupt = interrupt;
+        }
     }
 
     /// Reads a structure made of plain numbers and addresses, for which zero is valid.

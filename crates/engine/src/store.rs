@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::heap::Held;
 use crate::instance::state::InstanceState;
 use crate::instance::warm::Lent;
+use crate::interrupt::Interruption;
 use crate::limits::{ResourceLimiter, StoreLimits};
 use crate::memory::MemoryEntry;
 use crate::refs::HostData;
@@ -75,6 +76,8 @@ pub struct StoreInner {
     pub(crate) uncounted_fuel: u64,
     /// What machine code may count before others get a chance to run.
     pub(crate) fuel_interval: Option<NonZeroU64>,
+    /// Who may end what runs here; `None` where the engine does not interrupt its guests.
+    pub(crate) interruption: Option<Box<Interruption>>,
     /// The collected heap, once something needed it.
     pub(crate) heap: Option<Box<Heap>>,
     /// Values on their way into objects.
@@ -173,9 +176,13 @@ impl<T> Store<T> {
         runtime
             .set_activation_stack_bytes(engine.config().async_stack_bytes)
             .map_err(unfit("bytes of an asynchronous call's stack"))?;
+        let id = StoreId::next();
+        let is_interruptible = engine.config().tuning().epoch_interruption;
+        let interruption =
+            is_interruptible.then(|| Box::new(Interruption::new(engine.clock(), id.0.get())));
         let mut inner = StoreInner {
             runtime,
-            id: StoreId::next(),
+            id,
             engine: engine.local(),
             instances: Vec::new(),
             memories: Vec::new(),
@@ -189,6 +196,7 @@ impl<T> Store<T> {
             tags: Vec::new(),
             uncounted_fuel: 0,
             fuel_interval: None,
+            interruption,
             heap: None,
             held: Vec::new(),
             continuations: Continuations::default(),

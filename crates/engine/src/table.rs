@@ -170,9 +170,26 @@ impl StoreInner {
         if !self.may_grow_table(table, delta) {
             return None;
         }
+        self.table_grow_allowed(table, delta, value)
+    }
+
+    /// Grows a table, as its store's limiter has allowed.
+    pub(crate) fn table_grow_allowed(&mut self, table: u32, delta: u64, value: u64) -> Option<u64> {
         let old = self.tables[table as usize].grow(delta)?;
         self.table_fill_raw(table, old, value, delta).ok()?;
         Some(old)
+    }
+
+    /// Whether a range lies inside a table.
+    pub(crate) fn check_table_range(
+        &self,
+        table: u32,
+        start: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let size = self.tables[table as usize].storage.len();
+        let fits = start.checked_add(len).is_some_and(|end| end <= size);
+        if fits { Ok(()) } else { Err(TrapCode::TableOutOfBounds) }
     }
 
     /// `table.copy`: lazy slots are filled first, because a slot's place decides what lazy means.
@@ -184,13 +201,8 @@ impl StoreInner {
         src: u64,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let fits = |table: u32, start: u64| {
-            let size = self.tables[table as usize].storage.len();
-            start.checked_add(len).is_some_and(|end| end <= size)
-        };
-        if !fits(dst_table, dst) || !fits(src_table, src) {
-            return Err(TrapCode::TableOutOfBounds);
-        }
+        self.check_table_range(dst_table, dst, len)?;
+        self.check_table_range(src_table, src, len)?;
         if self.tables[src_table as usize].storage.kind() == TableKind::Func {
             for index in src..src + len {
                 self.table_slot(src_table, index)?;

@@ -98,6 +98,9 @@ macro_rules! for_each_builtin {
             /// The counter of fuel is below zero. Returns where there is fuel that was not counted
             /// yet, perhaps later. `store` is the `VMStoreContext`.
             out_of_fuel(store: ptr);
+            /// Somebody wants to interrupt what runs in the store: returns if it goes on, perhaps later.
+            /// `store` is the `VMStoreContext`.
+            interrupted(store: ptr);
         }
     };
 }
@@ -119,15 +122,16 @@ macro_rules! define_builtins {
                 match self { $(Builtin::$name => stringify!($name),)* }
             }
 
-            /// Whether the entry may collect, and so move every object.
-            pub fn may_collect(self) -> bool {
-                !QUIET.contains(&self)
+            /// Whether the entry may collect, and so move every object, in an engine that
+            /// interrupts its guests or in one that does not.
+            pub fn may_collect(self, is_interrupting: bool) -> bool {
+                !QUIET.contains(&self) && (is_interrupting || !LONG.contains(&self))
             }
 
             /// Whether the entry may leave the call for later. Its caller keeps all registers, the
             /// first parameter is the `VMStoreContext`, and there is no result.
             pub const fn may_suspend(self) -> bool {
-                matches!(self, Builtin::out_of_fuel)
+                matches!(self, Builtin::out_of_fuel | Builtin::interrupted)
             }
 
             /// Parameter types after the context.
@@ -146,31 +150,36 @@ macro_rules! define_builtins {
 /// Entries that never collect.
 const QUIET: &[Builtin] = &[
     Builtin::memory_grow,
+    Builtin::data_drop,
+    Builtin::memory_notify,
+    Builtin::elem_drop,
+    Builtin::table_get_func,
+    Builtin::table_set_func,
+    Builtin::call_indirect_slow,
+    Builtin::ref_func,
+    Builtin::move_bytes,
+    Builtin::is_subtype,
+    Builtin::cont_bind,
+    // While a call waits to go on, nobody uses its store.
+    Builtin::out_of_fuel,
+];
+
+/// Entries that may run for long, and ask in between whether they are interrupted where an engine
+/// interrupts its guests: whoever answers may collect. Otherwise they never do.
+const LONG: &[Builtin] = &[
     Builtin::memory_copy,
     Builtin::memory_fill,
     Builtin::memory_init,
-    Builtin::data_drop,
-    Builtin::memory_notify,
     Builtin::memory_wait32,
     Builtin::memory_wait64,
     Builtin::table_grow,
     Builtin::table_fill,
     Builtin::table_copy,
     Builtin::table_init,
-    Builtin::elem_drop,
-    Builtin::table_get_func,
-    Builtin::table_set_func,
-    Builtin::call_indirect_slow,
-    Builtin::ref_func,
     Builtin::array_fill,
     Builtin::array_copy,
-    Builtin::move_bytes,
     Builtin::array_init_data,
     Builtin::array_init_elem,
-    Builtin::is_subtype,
-    Builtin::cont_bind,
-    // While a call waits to go on, nobody uses its store.
-    Builtin::out_of_fuel,
 ];
 
 /// Ways between stacks that machine code calls. Their stubs follow those of the builtins. Each takes

@@ -4,7 +4,8 @@
 //! compile time); then the part of the context whose size depends on the module.
 //!
 //! ```text
-//! VMContext   magic · store context · builtins · type ids · instance id · heap base      (48 bytes)
+//! VMContext   magic · store context · builtins · type ids · instance id · heap base ·
+//!             interruption                                                             (64 bytes)
 //!             imported functions   VMFuncImport        each 48
 //!             imported tables      *VMTable            each 8
 //!             imported memories    *VMMemory           each 8     (shared ones defined here, too)
@@ -36,8 +37,10 @@ pub mod context {
     pub const INSTANCE: u32 = 32;
     /// `*mut u8`: base of the store's collected heap; null for modules that do not need one.
     pub const HEAP_BASE: u32 = 40;
+    /// `*const u32`: not zero when somebody wants to interrupt what runs in the store.
+    pub const INTERRUPT: u32 = 48;
     /// Bytes before the variable part.
-    pub const HEADER_BYTES: u32 = 48;
+    pub const HEADER_BYTES: u32 = 64;
     /// Marks an instance's context.
     pub const MAGIC_INSTANCE: u32 = u32::from_le_bytes(*b"slki");
     /// Marks a host function's context.
@@ -174,26 +177,22 @@ pub mod store {
     pub const OWNER: u32 = 48;
     /// `i64`: fuel left; below zero when more was consumed than there was.
     pub const FUEL: u32 = 56;
-    /// `u64`: epoch at which code must stop.
-    pub const EPOCH_DEADLINE: u32 = 64;
-    /// `*const u64`: the engine's epoch.
-    pub const EPOCH: u32 = 72;
     /// `u64`: where the next object goes, in bytes from the heap's base.
-    pub const GC_BUMP: u32 = 80;
+    pub const GC_BUMP: u32 = 64;
     /// `u64`: what no new object may reach beyond, in bytes from the heap's base.
-    pub const GC_LIMIT: u32 = 88;
+    pub const GC_LIMIT: u32 = 72;
     /// `*const VMType`: the engine's type descriptors, by type id.
-    pub const TYPES: u32 = 96;
+    pub const TYPES: u32 = 80;
     /// `u32`: the `TrapCode` that a signal handler or an entry raised.
-    pub const TRAP: u32 = 104;
+    pub const TRAP: u32 = 88;
     /// `*mut VMContinuation`: the one that runs; null while the activation's own stack is in use.
-    pub const CONTINUATION: u32 = 112;
+    pub const CONTINUATION: u32 = 96;
     /// `*mut VMContinuationSlot`: all continuations, by place.
-    pub const CONTINUATIONS: u32 = 120;
+    pub const CONTINUATIONS: u32 = 104;
     /// `*mut VMContinuation`: those whose function has returned, for use by others.
-    pub const FINISHED: u32 = 128;
+    pub const FINISHED: u32 = 112;
     /// Its size.
-    pub const BYTES: u32 = 136;
+    pub const BYTES: u32 = 120;
 }
 
 /// `VMContinuation`: a stack of its own, and where it goes on.

@@ -21,6 +21,7 @@ mod fuel;
 mod global;
 mod heap;
 mod integer;
+mod interrupt;
 mod lanes;
 mod meetings;
 mod memory;
@@ -78,6 +79,8 @@ pub(crate) struct CraneliftEmitter<'f> {
     signatures: HashMap<FuncType, SigRef>,
     functions: HashMap<DefinedFuncIndex, FuncRef>,
     builtins: HashMap<Builtin, SigRef>,
+    /// The signature of the stub of `interrupted`.
+    interrupted: Option<SigRef>,
     /// The last default value made for locals, usable in its block.
     default_value: Option<(Block, Type, Value)>,
     /// Values that a branch carries; kept for its memory.
@@ -117,6 +120,7 @@ impl<'f> CraneliftEmitter<'f> {
             signatures: HashMap::new(),
             functions: HashMap::new(),
             builtins: HashMap::new(),
+            interrupted: None,
             default_value: None,
             carried: Vec::new(),
             ways: continuations::Ways::default(),
@@ -537,6 +541,10 @@ impl Emitter for CraneliftEmitter<'_> {
 
     fn check_fuel(&mut self) {
         self.emit_check_fuel();
+    }
+
+    fn check_interrupt(&mut self) {
+        self.emit_check_interrupt();
     }
 
     fn continuation(&mut self, place: Value) -> Value {

@@ -185,8 +185,6 @@ impl StoreRuntime {
                 builtin_impls: std::ptr::null(),
                 owner: std::ptr::null_mut(),
                 fuel: 0,
-                epoch_deadline: 0,
-                epoch: std::ptr::null(),
                 gc: VMAllocation::default(),
                 types: std::ptr::null(),
                 trap: 0,

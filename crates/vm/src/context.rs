@@ -3,7 +3,7 @@
 //! Their layout is stated in `selkie_module::layout`; the assertions at the end hold both together
 //! at compile time. Nothing here has behaviour.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use selkie_module::layout;
 
@@ -26,6 +26,9 @@ pub struct VMContext {
     pub instance: u64,
     /// Base of the store's collected heap; null for modules that do not need one.
     pub heap_base: *mut u8,
+    /// Not zero when somebody wants to interrupt what runs in the store; null where code does not
+    /// ask.
+    pub interrupt: *const AtomicU32,
 }
 
 /// The context of a host function.
@@ -199,10 +202,6 @@ pub struct VMStoreContext {
     pub owner: *mut u8,
     /// Fuel left; below zero when more was consumed than there was.
     pub fuel: i64,
-    /// Epoch at which code must stop.
-    pub epoch_deadline: u64,
-    /// The engine's epoch.
-    pub epoch: *const u64,
     /// Where the next objects of the collected heap go.
     pub gc: VMAllocation,
     /// The engine's type descriptors, by type id.
@@ -243,7 +242,7 @@ macro_rules! check_layout {
 check_layout! {
     VMContext = context {
         magic @ MAGIC, store @ STORE, builtins @ BUILTINS, type_ids @ TYPE_IDS,
-        instance @ INSTANCE, heap_base @ HEAP_BASE,
+        instance @ INSTANCE, heap_base @ HEAP_BASE, interrupt @ INTERRUPT,
     }
     VMHostContext = host_context { func @ FUNC, caller @ CALLER }
     VMHostContext = context { magic @ MAGIC, store @ STORE }
@@ -262,9 +261,8 @@ check_layout! {
     VMStoreContext = store {
         host_sp @ HOST_SP, exit_fp @ EXIT_FP, exit_pc @ EXIT_PC, wasm_sp @ WASM_SP,
         stack_low @ STACK_LOW, builtin_impls @ BUILTIN_IMPLS, owner @ OWNER, fuel @ FUEL,
-        epoch_deadline @ EPOCH_DEADLINE, epoch @ EPOCH, gc @ GC_BUMP, types @ TYPES,
-        trap @ TRAP, continuation @ CONTINUATION, continuations @ CONTINUATIONS,
-        finished @ FINISHED,
+        gc @ GC_BUMP, types @ TYPES, trap @ TRAP, continuation @ CONTINUATION,
+        continuations @ CONTINUATIONS, finished @ FINISHED,
     }
     VMContinuation = continuation { arguments @ ARGUMENTS }
     VMContinuationSlot = continuation_slot { continuation @ CONTINUATION, object @ OBJECT, has_young @ HAS_YOUNG }

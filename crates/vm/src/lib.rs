@@ -59,7 +59,7 @@ pub use frame_roots::{each_continuation_root, each_frame_root};
 pub use gc::{Collection, GcStats, Heap, HeapConfig, Roots, TypeTable};
 pub use memory::{LinearMemory, MemoryImage, MemoryPlan};
 pub use mmap::page_bytes;
-pub use parking::WaitOutcome;
+pub use parking::{Interrupts, WaitOutcome};
 pub use shared::{SharedMemory, notify_unshared};
 pub use signals::{ignore_file_size_signal, install_handlers};
 pub use stack::{DEFAULT_STACK_BYTES, GUARD_BYTES, MIN_STACK_BYTES};

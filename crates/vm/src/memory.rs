@@ -234,10 +234,12 @@ impl LinearMemory {
         let old_bytes = self.accessible_bytes;
         let source = std::mem::replace(&mut self.room, target);
         self.accessible_bytes = accessible;
-        self.has_moved = true;
-        if old_bytes == 0 {
-            return Ok(());
-        }
+        // Pages move without being copied, in no time, unless they show a file beside others.
+        let is_first_move = !std::mem::replace(&mut self.has_moved, true);
+        let image = self.image.as_ref().filter(|_| is_first_move);
+        let shows_file = image.is_some_and(|image| image.file().is_some());
+        let moved = if shows_file { Err(source) } else { source.move_front(old_bytes, &self.room) };
+        let Err(source) = moved else { return Ok(()) };
         // SAFETY: both ranges are accessible, `old_bytes` long at least, and disjoint.
         unsafe { std::ptr::copy_nonoverlapping(source.addr(), self.base(), old_bytes) };
         Ok(())

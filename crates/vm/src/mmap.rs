@@ -2,10 +2,11 @@
 //! rounded up to pages here, so that callers need not.
 
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags};
 
 use crate::ResourceError;
 
@@ -215,6 +216,32 @@ impl Mapping {
         .map_err(|errno| ResourceError::system("give pages back", len, errno))
     }
 
+    /// Moves the pages that lie at the front to the front of another mapping, and gives the rest up.
+    /// Nothing is copied. Where the system cannot do that, the mapping comes back as it was.
+    pub(crate) fn move_front(self, bytes: usize, target: &Mapping) -> Result<(), Mapping> {
+        let (Ok(len), true) = (self.check_range(0, bytes), bytes <= target.len) else {
+            return Err(self);
+        };
+        if len == 0 {
+            return Ok(());
+        }
+        // SAFETY: both ranges are parts of mappings that we own, and whoever holds pointers to
+        // either expects the move; what the target held is given up.
+        let moved = unsafe {
+            let (from, to) = (self.addr().cast(), target.addr().cast());
+            rustix::mm::mremap_fixed(from, len, len, MremapFlags::MAYMOVE, to)
+        };
+        if moved.is_err() {
+            return Err(self);
+        }
+        // Nothing is mapped any longer where the pages were, or something that is not ours.
+        let rest = ManuallyDrop::new(self);
+        if rest.len > len {
+            drop(Mapping::from_raw(rest.addr().wrapping_add(len).cast(), rest.len - len));
+        }
+        Ok(())
+    }
+
     fn check_range(&self, start: usize, bytes: usize) -> Result<usize, ResourceError> {
         let len = round_to_pages(bytes).ok_or(ResourceError::OutOfRange)?;
         let end = start.checked_add(len).ok_or(ResourceError::OutOfRange)?;
@@ -242,6 +269,19 @@ mod tests {
     fn reserving_all_of_the_address_space_is_an_error() {
         assert!(Mapping::reserve(usize::MAX).is_err());
         assert!(Mapping::reserve(1 << 60).is_err());
+    }
+
+    #[test]
+    fn moved_pages_keep_their_contents_and_the_rest_is_given_up() {
+        let source = Mapping::zeroed(1 << 20).unwrap();
+        let target = Mapping::zeroed(1 << 21).unwrap();
+        // SAFETY: it is writable, and only this test knows it.
+        unsafe { source.addr().add(5000).write(7) };
+        source.move_front(8192, &target).unwrap();
+        // SAFETY: as above.
+        let bytes = unsafe { (target.addr().add(5000).read(), target.addr().add(8192).read()) };
+        assert_eq!(bytes, (7, 0));
+        assert!(target.move_front(1 << 22, &Mapping::zeroed(1).unwrap()).is_err());
     }
 
     #[test]

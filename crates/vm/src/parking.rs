@@ -10,8 +10,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often a waiter asks whether it shall give up, where somebody may say so.
-const INTERRUPT_INTERVAL: Duration = Duration::from_millis(4);
+/// Who may end a wait before its time.
+pub trait Interrupts {
+    /// How long a waiter may sleep before it asks again; `None`: as long as it likes.
+    fn patience(&self) -> Option<Duration>;
+    /// Whether somebody wants the wait to end.
+    fn is_raised(&self) -> bool;
+    /// Decides, when somebody does: whether waiting goes on. Others can wait and notify meanwhile.
+    fn goes_on(&mut self) -> bool;
+}
 
 /// How a wait ended. The numbers are the instruction's results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +32,7 @@ pub enum WaitOutcome {
     TimedOut = 2,
 }
 
-/// The wait was given up because the interruption check said so.
+/// The wait was given up, as [`Interrupts::goes_on`] decided.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Interrupted;
 
@@ -49,7 +56,7 @@ impl Parking {
         address: u64,
         is_expected: impl FnOnce() -> bool,
         timeout_ns: i64,
-        is_interrupted: Option<&dyn Fn() -> bool>,
+        mut interrupts: Option<&mut dyn Interrupts>,
     ) -> Result<WaitOutcome, Interrupted> {
         let deadline = u64::try_from(timeout_ns)
             .ok()
@@ -61,20 +68,26 @@ impl Parking {
         let waiter = Arc::new(Waiter::default());
         queues.entry(address).or_default().push_back(waiter.clone());
         loop {
-            if is_interrupted.is_some_and(|check| check()) {
-                leave(&mut queues, address, &waiter);
-                return Err(Interrupted);
+            if let Some(interrupts) = interrupts.as_mut().filter(|it| it.is_raised()) {
+                drop(queues);
+                let place = Place { parking: self, address, waiter: &waiter };
+                let goes_on = interrupts.goes_on();
+                if !goes_on {
+                    return Err(Interrupted);
+                }
+                place.keep();
+                queues = self.lock();
+                if !is_queued(&queues, address, &waiter) {
+                    return Ok(WaitOutcome::Woken);
+                }
             }
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
                 leave(&mut queues, address, &waiter);
                 return Ok(WaitOutcome::TimedOut);
             }
-            let pause = match (left, is_interrupted) {
-                (Some(left), Some(_)) => Some(left.min(INTERRUPT_INTERVAL)),
-                (None, Some(_)) => Some(INTERRUPT_INTERVAL),
-                (left, None) => left,
-            };
+            let patience = interrupts.as_ref().and_then(|it| it.patience());
+            let pause = left.into_iter().chain(patience).min();
             queues = sleep(&waiter, queues, pause);
             if !is_queued(&queues, address, &waiter) {
                 return Ok(WaitOutcome::Woken);
@@ -100,6 +113,25 @@ impl Parking {
 
     fn lock(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in a queue while somebody decides: given up unless it is kept, also when deciding fails.
+struct Place<'a> {
+    parking: &'a Parking,
+    address: u64,
+    waiter: &'a Arc<Waiter>,
+}
+
+impl Place<'_> {
+    fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        leave(&mut self.parking.lock(), self.address, self.waiter);
     }
 }
 
@@ -175,17 +207,58 @@ mod tests {
         assert!(parking.lock().is_empty());
     }
 
+    /// Asks every few milliseconds, and lets some of those who interrupt pass.
+    struct Counted<'a> {
+        stop: &'a AtomicBool,
+        passes: u32,
+    }
+
+    impl Interrupts for Counted<'_> {
+        fn patience(&self) -> Option<Duration> {
+            Some(Duration::from_millis(2))
+        }
+
+        fn is_raised(&self) -> bool {
+            self.stop.load(Ordering::Relaxed)
+        }
+
+        fn goes_on(&mut self) -> bool {
+            self.passes = self.passes.saturating_sub(1);
+            self.passes > 0
+        }
+    }
+
     #[test]
     fn an_endless_wait_can_be_interrupted() {
         let parking = Parking::default();
         let stop = AtomicBool::new(false);
-        let check = || stop.load(Ordering::Relaxed);
+        for passes in [0, 3] {
+            thread::scope(|scope| {
+                let (parking, stop) = (&parking, &stop);
+                let waiter = scope.spawn(move || {
+                    parking.wait(0, || true, -1, Some(&mut Counted { stop, passes }))
+                });
+                thread::sleep(Duration::from_millis(10));
+                stop.store(true, Ordering::Relaxed);
+                assert_eq!(waiter.join().unwrap(), Err(Interrupted));
+            });
+            assert!(parking.lock().is_empty());
+        }
+    }
+
+    #[test]
+    fn who_is_asked_to_go_on_keeps_its_place() {
+        let parking = Parking::default();
+        let stop = AtomicBool::new(true);
         thread::scope(|scope| {
-            let (parking, check) = (&parking, &check);
-            let waiter = scope.spawn(move || parking.wait(0, || true, -1, Some(check)));
-            thread::sleep(Duration::from_millis(10));
-            stop.store(true, Ordering::Relaxed);
-            assert_eq!(waiter.join().unwrap(), Err(Interrupted));
+            let (parking, stop) = (&parking, &stop);
+            let waiter = scope.spawn(move || {
+                parking.wait(0, || true, -1, Some(&mut Counted { stop, passes: u32::MAX }))
+            });
+            while parking.notify(0, 1) == 0 {
+                thread::yield_now();
+            }
+            assert_eq!(waiter.join().unwrap(), Ok(WaitOutcome::Woken));
         });
         assert!(parking.lock().is_empty());
     }

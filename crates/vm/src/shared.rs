@@ -13,7 +13,7 @@ use selkie_module::TrapCode;
 
 use crate::context::VMMemory;
 use crate::memory::{LinearMemory, MemoryPlan};
-use crate::parking::{Parking, WaitOutcome};
+use crate::parking::{Interrupts, Parking, WaitOutcome};
 use crate::{ResourceError, TrapResult};
 
 /// A handle to a shared memory; clones are handles to the same memory.
@@ -105,14 +105,14 @@ impl SharedMemory {
         memory.discard(start, bytes)
     }
 
-    /// `memory.atomic.wait32` at a byte address. `is_interrupted` is asked every few milliseconds;
-    /// when it agrees, the wait is the trap `Interrupt`.
+    /// `memory.atomic.wait32` at a byte address. Where `interrupts` decides that waiting does not
+    /// go on, the wait is the trap `Interrupt`.
     pub fn wait32(
         &self,
         address: u64,
         expected: u32,
         timeout_ns: i64,
-        is_interrupted: Option<&dyn Fn() -> bool>,
+        interrupts: Option<&mut dyn Interrupts>,
     ) -> TrapResult<WaitOutcome> {
         let at = self.checked(address, 4)?;
         // SAFETY: four accessible, aligned bytes that never go away while `self` lives.
@@ -120,7 +120,7 @@ impl SharedMemory {
         let is_expected = || value.load(Ordering::SeqCst) == expected;
         self.inner
             .parking
-            .wait(address, is_expected, timeout_ns, is_interrupted)
+            .wait(address, is_expected, timeout_ns, interrupts)
             .map_err(|_| TrapCode::Interrupt)
     }
 
@@ -130,7 +130,7 @@ impl SharedMemory {
         address: u64,
         expected: u64,
         timeout_ns: i64,
-        is_interrupted: Option<&dyn Fn() -> bool>,
+        interrupts: Option<&mut dyn Interrupts>,
     ) -> TrapResult<WaitOutcome> {
         let at = self.checked(address, 8)?;
         // SAFETY: eight accessible, aligned bytes that never go away while `self` lives.
@@ -138,7 +138,7 @@ impl SharedMemory {
         let is_expected = || value.load(Ordering::SeqCst) == expected;
         self.inner
             .parking
-            .wait(address, is_expected, timeout_ns, is_interrupted)
+            .wait(address, is_expected, timeout_ns, interrupts)
             .map_err(|_| TrapCode::Interrupt)
     }
 

@@ -276,17 +276,31 @@ impl TableStorage {
         let new = old.checked_add(delta).filter(|new| *new <= self.max).ok_or(
             ResourceError::LimitExceeded { requested: old.saturating_add(delta), limit: self.max },
         )?;
-        if new > self.room.capacity {
-            let roomy = new.saturating_mul(2).min(self.max);
-            let room = Room::new(self.kind, roomy).or_else(|_| Room::new(self.kind, new))?;
-            let bytes = old as usize * self.kind.element_bytes();
-            // SAFETY: both rooms have at least `old` elements and are disjoint.
-            unsafe { std::ptr::copy_nonoverlapping(self.base(), room.base.as_ptr(), bytes) };
-            self.room = room;
-        }
+        self.make_room(new)?;
         self.is_written = true;
         self.len = new;
         Ok(old)
+    }
+
+    /// Makes room for `len` elements, so that growth up to there cannot fail.
+    ///
+    /// # Errors
+    /// There is none; nothing has changed then.
+    pub fn reserve(&mut self, len: u64) -> Result<(), ResourceError> {
+        if len > self.max {
+            return Err(ResourceError::LimitExceeded { requested: len, limit: self.max });
+        }
+        self.make_room(len)
+    }
+
+    fn make_room(&mut self, len: u64) -> Result<(), ResourceError> {
+        if len > self.room.capacity {
+            let roomy = len.saturating_mul(2).min(self.max);
+            let room = Room::new(self.kind, roomy).or_else(|_| Room::new(self.kind, len))?;
+            let old = std::mem::replace(&mut self.room, room);
+            old.move_to(&self.room, self.len as usize * self.kind.element_bytes());
+        }
+        Ok(())
     }
 
     fn element(&self, kind: TableKind, index: u64) -> TrapResult<*mut u8> {
@@ -318,7 +332,7 @@ struct Room {
 enum Owner {
     Nobody,
     Allocator(Layout),
-    System(#[allow(dead_code, reason = "held to be dropped")] Mapping),
+    System(Mapping),
 }
 
 // SAFETY: the memory belongs to this value alone and to no thread.
@@ -351,6 +365,22 @@ impl Room {
         let base = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })
             .ok_or(ResourceError::OutOfMemory { bytes })?;
         Ok(Room { base, capacity, owner: Owner::Allocator(layout) })
+    }
+}
+
+impl Room {
+    /// Moves `bytes` of elements to a larger room: pages as such where both rooms are made of them.
+    fn move_to(mut self, room: &Room, bytes: usize) {
+        if let (Owner::System(_), Owner::System(target)) = (&self.owner, &room.owner)
+            && let Owner::System(source) = std::mem::replace(&mut self.owner, Owner::Nobody)
+        {
+            match source.move_front(bytes, target) {
+                Ok(()) => return,
+                Err(source) => self.owner = Owner::System(source),
+            }
+        }
+        // SAFETY: both rooms have so many bytes and are disjoint.
+        unsafe { std::ptr::copy_nonoverlapping(self.base.as_ptr(), room.base.as_ptr(), bytes) };
     }
 }
 

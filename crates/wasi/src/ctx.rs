@@ -11,6 +11,7 @@ use crate::descriptor::{Descriptor, Handle, HostFile, socket_filetype};
 use crate::grant::{DirPerms, FilePerms, Grant};
 use crate::layout::FileType;
 use crate::path::{PathWalk, Walk};
+use crate::patience::Paused;
 use crate::random::{Random, SeededRandom, SystemRandom};
 use crate::rights;
 use crate::stable::Stable;
@@ -19,6 +20,7 @@ use crate::table::Table;
 use crate::virtual_clocks::VirtualClocks;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use selkie_engine::InterruptWatch;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -56,9 +58,18 @@ pub struct WasiCtx {
     /// Whether the embedder chose clocks and randomness itself.
     has_own_clocks: bool,
     has_own_random: bool,
+    /// Tells whether somebody wants to interrupt the guest, during a call of one that can be.
+    pub(crate) watch: Option<InterruptWatch>,
+    pub(crate) paused: Paused,
 }
 
 impl WasiCtx {
+    /// A call has ended: nothing of it is needed any more.
+    pub(crate) fn forget_call(&mut self) {
+        self.watch = None;
+        self.paused = Paused::default();
+    }
+
     /// Begins a context that grants nothing.
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::new()
@@ -346,6 +357,8 @@ impl WasiCtxBuilder {
             clocks: given.clocks.unwrap_or_else(|| Box::new(SystemClocks::new())),
             random: given.random.unwrap_or_else(|| Box::new(SystemRandom)),
             stable: None,
+            watch: None,
+            paused: Paused::default(),
         };
         if given.deterministic {
             ctx.make_deterministic();

@@ -15,6 +15,7 @@ use crate::errno::Errno;
 use crate::grant::Grant;
 use crate::guest::{Sink, Source};
 use crate::layout::{FileType, Filestat, Whence, fdflags};
+use crate::patience::{self, PART_BYTES, READY_BYTES};
 use crate::readdir::DirStream;
 use crate::rights;
 use crate::stdio::VirtualStream;
@@ -23,6 +24,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{OFlags, SeekFrom, fcntl_setfl, fstat, seek};
 use rustix::io::Errno as Host;
 use rustix::net::{SendAncillaryBuffer, SendFlags, SocketType};
+use selkie_engine::InterruptWatch;
 
 /// What lies behind a number.
 #[derive(Debug)]
@@ -168,8 +170,33 @@ impl HostFile {
         Ok(())
     }
 
-    pub(crate) fn read(&mut self, sink: Sink<'_, '_>, flags: u16) -> Result<usize, Errno> {
+    pub(crate) fn read(
+        &mut self,
+        sink: Sink<'_, '_>,
+        flags: u16,
+        watch: Option<&InterruptWatch>,
+    ) -> Result<usize, Errno> {
         self.refuse_to_block(flags, PollFlags::IN)?;
+        let Some(watch) = watch else { return self.read_now(sink) };
+        if self.is_always_ready()? {
+            if sink.len() <= PART_BYTES {
+                return self.read_now(sink);
+            }
+            return patience::read_parts(sink, watch, |part| self.read_now(Sink::One(part)));
+        }
+        if flags & fdflags::NONBLOCK == 0 {
+            patience::wait_for(self.fd(), PollFlags::IN, watch)?;
+        }
+        self.read_now(sink.at_most(PART_BYTES))
+    }
+
+    /// Whether reads and writes end by themselves.
+    fn is_always_ready(&mut self) -> Result<bool, Errno> {
+        use FileType::{BlockDevice, Directory, RegularFile};
+        Ok(matches!(self.filetype()?, RegularFile | Directory | BlockDevice))
+    }
+
+    fn read_now(&mut self, sink: Sink<'_, '_>) -> Result<usize, Errno> {
         let fd = self.handle.as_fd();
         match (&mut self.position, sink) {
             (Position::Kernel, Sink::One(buffer)) => retry(|| rustix::io::read(fd, &mut *buffer)),
@@ -182,11 +209,34 @@ impl HostFile {
         }
     }
 
-    pub(crate) fn write(&mut self, source: Source<'_, '_>, flags: u16) -> Result<usize, Errno> {
+    pub(crate) fn write(
+        &mut self,
+        source: Source<'_, '_>,
+        flags: u16,
+        watch: Option<&InterruptWatch>,
+    ) -> Result<usize, Errno> {
         self.refuse_to_block(flags, PollFlags::OUT)?;
         if self.is_socket() {
-            return self.send(source);
+            return self.send(source, flags, watch);
         }
+        let Some(watch) = watch else { return self.write_now(source) };
+        if self.is_always_ready()? {
+            if source.len() <= PART_BYTES {
+                return self.write_now(source);
+            }
+            let write = |part: &[u8]| self.write_now(Source::One(part));
+            return patience::write_parts(source, PART_BYTES, watch, write);
+        }
+        if flags & fdflags::NONBLOCK != 0 && !self.is_shared() {
+            return self.write_now(source);
+        }
+        patience::write_parts(source, READY_BYTES, watch, |part| {
+            patience::wait_for(self.fd(), PollFlags::OUT, watch)?;
+            self.write_now(Source::One(part))
+        })
+    }
+
+    fn write_now(&mut self, source: Source<'_, '_>) -> Result<usize, Errno> {
         let fd = self.handle.as_fd();
         match (&mut self.position, source) {
             (Position::Kernel, Source::One(buffer)) => retry(|| rustix::io::write(fd, buffer)),
@@ -200,13 +250,42 @@ impl HostFile {
     }
 
     /// Sends without the signal that a closed peer would raise.
-    pub(crate) fn send(&self, source: Source<'_, '_>) -> Result<usize, Errno> {
-        let fd = self.fd();
+    pub(crate) fn send(
+        &self,
+        source: Source<'_, '_>,
+        flags: u16,
+        watch: Option<&InterruptWatch>,
+    ) -> Result<usize, Errno> {
+        let Some(watch) = watch.filter(|_| flags & fdflags::NONBLOCK == 0) else {
+            return self.send_now(&source, SendFlags::empty());
+        };
+        let send = |source: Source<'_, '_>| {
+            let send = || self.send_now(&source, SendFlags::DONTWAIT);
+            patience::when_ready(self.fd(), PollFlags::OUT, watch, send)
+        };
+        if self.filetype != Some(FileType::SocketStream) {
+            return send(source);
+        }
+        patience::write_parts(source, PART_BYTES, watch, |mut part| {
+            let all = part.len();
+            while !part.is_empty() {
+                match send(Source::One(part)) {
+                    Ok(sent) => part = part.get(sent..).unwrap_or_default(),
+                    Err(_) if part.len() < all => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(all - part.len())
+        })
+    }
+
+    fn send_now(&self, source: &Source<'_, '_>, flags: SendFlags) -> Result<usize, Errno> {
+        let (fd, flags) = (self.fd(), flags | SendFlags::NOSIGNAL);
         match source {
-            Source::One(buffer) => retry(|| rustix::net::send(fd, buffer, SendFlags::NOSIGNAL)),
+            Source::One(buffer) => retry(|| rustix::net::send(fd, buffer, flags)),
             Source::Many(buffers) => retry(|| {
                 let mut none = SendAncillaryBuffer::default();
-                rustix::net::sendmsg(fd, buffers, &mut none, SendFlags::NOSIGNAL)
+                rustix::net::sendmsg(fd, buffers, &mut none, flags)
             }),
         }
     }
@@ -379,9 +458,13 @@ impl Descriptor {
         }
     }
 
-    pub(crate) fn read(&mut self, sink: Sink<'_, '_>) -> Result<usize, Errno> {
+    pub(crate) fn read(
+        &mut self,
+        sink: Sink<'_, '_>,
+        watch: Option<&InterruptWatch>,
+    ) -> Result<usize, Errno> {
         match &mut self.object {
-            Object::Host(file) => file.read(sink, self.flags),
+            Object::Host(file) => file.read(sink, self.flags, watch),
             Object::Stream(stream) => match sink {
                 Sink::One(buffer) => stream.read(buffer),
                 // A short read, as POSIX allows: a second one might block.
@@ -392,12 +475,16 @@ impl Descriptor {
     }
 
     /// Reads until all is full or nothing comes any more. What came before an error counts.
-    pub(crate) fn read_full(&mut self, sink: Sink<'_, '_>) -> Result<usize, Errno> {
+    pub(crate) fn read_full(
+        &mut self,
+        sink: Sink<'_, '_>,
+        watch: Option<&InterruptWatch>,
+    ) -> Result<usize, Errno> {
         let mut done = 0;
         let mut fill = |buffer: &mut [u8]| -> Result<bool, Errno> {
             let mut at = 0;
             while at < buffer.len() {
-                match self.read(Sink::One(&mut buffer[at..])) {
+                match self.read(Sink::One(&mut buffer[at..]), watch) {
                     Ok(0) => return Ok(false),
                     Err(_) if done > 0 => return Ok(false),
                     len => at += len.inspect(|len| done += len)?,
@@ -418,9 +505,13 @@ impl Descriptor {
         Ok(done)
     }
 
-    pub(crate) fn write(&mut self, source: Source<'_, '_>) -> Result<usize, Errno> {
+    pub(crate) fn write(
+        &mut self,
+        source: Source<'_, '_>,
+        watch: Option<&InterruptWatch>,
+    ) -> Result<usize, Errno> {
         match &mut self.object {
-            Object::Host(file) => file.write(source, self.flags),
+            Object::Host(file) => file.write(source, self.flags, watch),
             Object::Stream(stream) => match source {
                 Source::One(buffer) => stream.write(buffer),
                 Source::Many(buffers) => {

@@ -150,6 +150,12 @@ impl fmt::Display for Errno {
 
 impl std::error::Error for Errno {}
 
+impl Errno {
+    /// No number of WASI, and never seen by a guest: a function that was called with a watch has
+    /// done nothing that it could not do again, and is to be called again if the guest goes on.
+    pub(crate) const PAUSE: Errno = Errno(u16::MAX);
+}
+
 impl From<std::io::Error> for Errno {
     fn from(error: std::io::Error) -> Errno {
         use std::io::ErrorKind as Kind;

@@ -151,6 +151,40 @@ pub(crate) enum Source<'a, 'm> {
     Many(&'a [IoSlice<'m>]),
 }
 
+impl<'a, 'm> Sink<'a, 'm> {
+    /// How many bytes fit.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Sink::One(buffer) => buffer.len(),
+            Sink::Many(buffers) => buffers.iter().map(|buffer| buffer.len()).sum(),
+        }
+    }
+
+    /// As much of it as one read is to fill.
+    pub(crate) fn at_most(self, bytes: usize) -> Sink<'a, 'm> {
+        if self.len() <= bytes {
+            return self;
+        }
+        let first = match self {
+            Sink::One(buffer) => buffer,
+            Sink::Many([]) => &mut [],
+            Sink::Many([first, ..]) => &mut **first,
+        };
+        let end = first.len().min(bytes);
+        Sink::One(&mut first[..end])
+    }
+}
+
+impl Source<'_, '_> {
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Source::One(buffer) => buffer.len(),
+            Source::Many(buffers) => buffers.iter().map(|buffer| buffer.len()).sum(),
+        }
+    }
+}
+
 /// Hands the buffers of an `iovec` array to `transfer`, in place.
 /// Buffers that overlap are a `fault`.
 pub(crate) fn with_sink<R>(

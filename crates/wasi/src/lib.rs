@@ -20,7 +20,8 @@
 //! - Nothing is reachable that the embedder did not grant (see `path.rs`).
 //!
 //! What this crate deliberately does not do: run anything asynchronously. A call
-//! that waits blocks its thread.
+//! that waits blocks its thread, until somebody interrupts the guest where its engine
+//! lets them (`patience.rs`).
 //!
 //! A closed pipe is the error `pipe` for the guest as long as the process ignores
 //! `SIGPIPE`, which Rust programs do from the start; sockets never raise it.
@@ -37,6 +38,7 @@ mod guest;
 mod layout;
 mod linker;
 mod path;
+mod patience;
 pub mod preview1;
 mod random;
 mod readdir;

@@ -10,7 +10,7 @@
 //! decide anything; the functions do.
 
 use crate::ctx::WasiCtx;
-use crate::errno::{Exit, Failure};
+use crate::errno::{Errno, Exit, Failure};
 use crate::functions::preview1;
 use crate::{preview1, unstable};
 use selkie_engine::{Caller, Error, Linker};
@@ -35,18 +35,45 @@ fn parts<'a, T: 'static>(
     (mem, cx)
 }
 
-/// What a function with an error number gives the guest.
-fn errno<F: Into<Failure>>(outcome: Result<(), F>) -> Result<i32, Error> {
-    match outcome.map_err(Into::into) {
-        Ok(()) => Ok(0),
-        Err(Failure::Errno(errno)) => Ok(i32::from(errno.raw())),
-        Err(Failure::Exit(exit)) => Err(exit.into()),
+/// Calls a function, again after each pause, and answers what one with an error number
+/// gives the guest.
+fn errno<T: 'static, F: Into<Failure>>(
+    caller: &mut Caller<'_, T>,
+    get: impl Fn(&mut T) -> &mut WasiCtx + Copy,
+    is_deterministic: bool,
+    mut function: impl FnMut(&mut WasiCtx, &mut [u8]) -> Result<(), F>,
+) -> Result<i32, Error> {
+    let mut watch = caller.interrupt_watch();
+    loop {
+        let is_watched = watch.is_some();
+        let (mem, cx) = parts(caller, get, is_deterministic);
+        cx.watch = watch;
+        let outcome = function(cx, mem).map_err(Into::into);
+        if is_watched && outcome == Err(Failure::Errno(Errno::PAUSE)) {
+            caller.check_interrupt().inspect_err(|_| get(caller.data_mut()).forget_call())?;
+            watch = caller.interrupt_watch();
+            continue;
+        }
+        if is_watched {
+            cx.forget_call();
+        }
+        return match outcome {
+            Ok(()) => Ok(0),
+            Err(Failure::Errno(errno)) => Ok(i32::from(errno.raw())),
+            Err(Failure::Exit(exit)) => Err(exit.into()),
+        };
     }
 }
 
-/// What a function without a return gives the guest.
-fn never(outcome: Result<Infallible, Exit>) -> Result<(), Error> {
-    outcome.map(|never| match never {}).map_err(Error::from)
+/// Calls a function that does not return.
+fn never<T: 'static>(
+    caller: &mut Caller<'_, T>,
+    get: impl Fn(&mut T) -> &mut WasiCtx,
+    is_deterministic: bool,
+    function: impl FnOnce(&mut WasiCtx, &mut [u8]) -> Result<Infallible, Exit>,
+) -> Result<(), Error> {
+    let (mem, cx) = parts(caller, get, is_deterministic);
+    function(cx, mem).map(|never| match never {}).map_err(Error::from)
 }
 
 /// The WebAssembly type of a parameter.
@@ -71,9 +98,10 @@ macro_rules! define {
             $module,
             stringify!($name),
             move |mut caller: Caller<'_, T> $(, $param: wasm!($type))*| {
-                let (mem, cx) = parts(&mut caller, $get, is_deterministic);
                 // The guest's integers have no sign of their own.
-                $result($functions::$name(cx, mem $(, $param as $type)*))
+                $result(&mut caller, $get, is_deterministic, |cx, mem| {
+                    $functions::$name(cx, mem $(, $param as $type)*)
+                })
             },
         )?;
     };

@@ -18,7 +18,7 @@
 ;;   local x1: i32 = v1
 ;;   v2 = x0
 ;;   v3 = x1
-;;   v4 = atomic Rmw(Add) 4 v2 (v3) memory 0 at [ctx+48] +0 guard
+;;   v4 = atomic Rmw(Add) 4 v2 (v3) memory 0 at [ctx+64] +0 guard
 ;;   return (v4)
 ;; function 1
 ;; func (i32, i32, i64) -> (i32)
@@ -28,7 +28,7 @@
 ;;   v3 = x0
 ;;   v4 = x1
 ;;   v5 = x2
-;;   v6 = address v3 memory 0 at [ctx+48] +0 guard
+;;   v6 = address v3 memory 0 at [ctx+64] +0 guard
 ;;   v7 = I32(0)
 ;;   v8 = entry memory_wait32 (v7, v6, v4, v5)
 ;;   return (v8)

@@ -41,7 +41,7 @@
 ;;   v2 = x0
 ;;   v3 = x1
 ;;   v4 = I32(24)
-;;   copy 24 to v2 memory 0 at ctx+64 +0 guard from v3 memory 0 at ctx+64 +0 guard
+;;   copy 24 to v2 memory 0 at ctx+80 +0 guard from v3 memory 0 at ctx+80 +0 guard
 ;;   return ()
 ;; function 1
 ;; func (i32, i64) -> ()
@@ -50,7 +50,7 @@
 ;;   v2 = x0
 ;;   v3 = x1
 ;;   v4 = I32(128)
-;;   copy 128 to v2 memory 0 at ctx+64 +0 guard from v3 memory 1 at ctx+80 +0 check end=128 wide
+;;   copy 128 to v2 memory 0 at ctx+80 +0 guard from v3 memory 1 at ctx+96 +0 check end=128 wide
 ;;   return ()
 ;; function 2
 ;; func (i32, i32, i32) -> ()
@@ -63,8 +63,8 @@
 ;;   v6 = widen v3
 ;;   v7 = widen v4
 ;;   v8 = widen v5
-;;   v9 = memory 0 at ctx+64
-;;   v10 = memory 0 at ctx+64
+;;   v9 = memory 0 at ctx+80
+;;   v10 = memory 0 at ctx+80
 ;;   entry memory_copy (v9, v6, v10, v7, v8)
 ;;   return ()
 ;; function 3
@@ -74,7 +74,7 @@
 ;;   v2 = x0
 ;;   v3 = x1
 ;;   v4 = I32(7)
-;;   fill 7 at v2 memory 0 at ctx+64 +0 guard with v3
+;;   fill 7 at v2 memory 0 at ctx+80 +0 guard with v3
 ;;   return ()
 ;; function 4
 ;; func (i32, i32) -> ()
@@ -85,7 +85,7 @@
 ;;   v4 = I32(129)
 ;;   v5 = widen v2
 ;;   v6 = widen v4
-;;   v7 = memory 0 at ctx+64
+;;   v7 = memory 0 at ctx+80
 ;;   entry memory_fill (v7, v5, v3, v6)
 ;;   return ()
 ;; function 5
@@ -98,7 +98,7 @@
 ;;   v5 = widen v2
 ;;   v6 = widen v3
 ;;   v7 = widen v4
-;;   v8 = memory 0 at ctx+64
-;;   v9 = memory 0 at ctx+64
+;;   v8 = memory 0 at ctx+80
+;;   v9 = memory 0 at ctx+80
 ;;   entry memory_copy (v8, v5, v9, v6, v7)
 ;;   return ()

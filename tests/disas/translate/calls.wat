@@ -28,14 +28,14 @@
 ;; func (i32) -> (i32)
 ;;   local x0: i32 = v0
 ;;   v1 = x0
-;;   (v2) = call import ctx+48 (v1)
+;;   (v2) = call import ctx+64 (v1)
 ;;   return (v2)
 ;; function 3
 ;; func (i32) -> (i32)
 ;;   local x0: i32 = v0
 ;;   v1 = x0
 ;;   v2 = x0
-;;   (v3) = call indirect table 0 at ctx+96 type 0 index v2 (v1)
+;;   (v3) = call indirect table 0 at ctx+112 type 0 index v2 (v1)
 ;;   return (v3)
 ;; function 4
 ;; func ((ref null 0)) -> (i32)

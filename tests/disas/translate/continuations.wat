@@ -101,7 +101,7 @@
 ;;   v3 = new object of 8 bytes
 ;;   v4 = place for 2 values
 ;;   put v4 (v1, v2)
-;;   v5 = suspend tag 0 at ctx+48
+;;   v5 = suspend tag 0 at ctx+64
 ;;   () = Suspend (v5, v3, v4)
 ;;   (v6) = take v4
 ;;   return (v6)
@@ -115,8 +115,8 @@
 ;;   v4 = continuation [v3]
 ;;   v5 = arguments of v4
 ;;   put v5 (v1)
-;;   v6 = suspend tag 0 at ctx+48
-;;   v7 = switch tag 1 at ctx+56
+;;   v6 = suspend tag 0 at ctx+64
+;;   v7 = switch tag 1 at ctx+72
 ;;   v8 = clauses (v6, v7)
 ;;   (v9) = Resume (v4, v8, v2)
 ;;   v10 = outcome of v8
@@ -149,7 +149,7 @@
 ;;   v8 = arguments of v7
 ;;   put v8 (v1, v4)
 ;;   v9 = place for 2 values
-;;   v10 = switch tag 1 at ctx+56
+;;   v10 = switch tag 1 at ctx+72
 ;;   () = Switch (v10, v4, v9, v7, v2)
 ;;   (v11, v12) = take v9
 ;;   return (v11)
@@ -164,7 +164,7 @@
 ;;   v5 = new object of 16 bytes
 ;;   v6 = id of type 16
 ;;   field v5 I32 at +0 = v6
-;;   v7 = tag 2 at ctx+64
+;;   v7 = tag 2 at ctx+80
 ;;   field v5 I32 at +4 = v7
 ;;   field v5 I32 at +8 = v1
 ;;   field v5 Ref at +12 = v2

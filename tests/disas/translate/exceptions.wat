@@ -54,7 +54,7 @@
 ;;   v3 = new object of 16 bytes
 ;;   v4 = id of type 1
 ;;   field v3 I32 at +0 = v4
-;;   v5 = tag 2 at ctx+112
+;;   v5 = tag 2 at ctx+128
 ;;   field v3 I32 at +4 = v5
 ;;   field v3 I32 at +8 = v1
 ;;   field v3 Ref at +12 = v2
@@ -69,11 +69,11 @@
 ;;   return (v2)
 ;; function 3
 ;; func () -> (i32, externref, exnref)
-;;   () = call import ctx+48 () throws to L4
+;;   () = call import ctx+64 () throws to L4
 ;;   jump L3 ()
 ;; L4(v0):
 ;;   v1 = field v0 I32 at +4
-;;   v2 = tag 2 at ctx+112
+;;   v2 = tag 2 at ctx+128
 ;;   v3 = I32Eq v1, v2
 ;;   unless v3 jump L5
 ;;   v4 = field v0 I32 at +8
@@ -96,13 +96,13 @@
 ;;   v2 = new object of 16 bytes
 ;;   v3 = id of type 0
 ;;   field v2 I32 at +0 = v3
-;;   v4 = tag 0 at [ctx+96]
+;;   v4 = tag 0 at [ctx+112]
 ;;   field v2 I32 at +4 = v4
 ;;   field v2 I32 at +8 = v1
 ;;   jump L5 (v2)
 ;; L5(v5):
 ;;   v6 = field v5 I32 at +4
-;;   v7 = tag 1 at [ctx+104]
+;;   v7 = tag 1 at [ctx+120]
 ;;   v8 = I32Eq v6, v7
 ;;   unless v8 jump L6
 ;;   v9 = field v5 I32 at +8
@@ -113,7 +113,7 @@
 ;;   return (v10)
 ;; L7(v11):
 ;;   v12 = field v11 I32 at +4
-;;   v13 = tag 0 at [ctx+96]
+;;   v13 = tag 0 at [ctx+112]
 ;;   v14 = I32Eq v12, v13
 ;;   unless v14 jump L8
 ;;   v15 = field v11 I32 at +8

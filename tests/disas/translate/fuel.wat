@@ -94,7 +94,7 @@
 ;;   jump L3 (v10)
 ;; L3(v11):
 ;;   fuel 1
-;;   () = call import ctx+48 ()
+;;   () = call import ctx+64 ()
 ;;   return (v11)
 ;; function 3
 ;; func (i32) -> (i32)
@@ -125,7 +125,7 @@
 ;;   v1 = I32(0)
 ;;   v2 = I32(1)
 ;;   v3 = I32(100)
-;;   fill 100 at v1 memory 0 at ctx+120 +0 guard with v2
+;;   fill 100 at v1 memory 0 at ctx+136 +0 guard with v2
 ;;   v4 = I32(0)
 ;;   v5 = I32(200)
 ;;   v6 = x0
@@ -134,8 +134,8 @@
 ;;   v9 = widen v6
 ;;   fuel 10
 ;;   fuel for v9 Bytes, trap if there is none
-;;   v10 = memory 0 at ctx+120
-;;   v11 = memory 0 at ctx+120
+;;   v10 = memory 0 at ctx+136
+;;   v11 = memory 0 at ctx+136
 ;;   entry memory_copy (v10, v7, v11, v8, v9)
 ;;   v12 = Null
 ;;   v13 = x0

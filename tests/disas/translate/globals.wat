@@ -17,12 +17,12 @@
 ;; ---
 ;; function 0
 ;; func () -> ()
-;;   v0 = global i32 at ctx+64
+;;   v0 = global i32 at ctx+80
 ;;   v1 = I32(1)
 ;;   v2 = I32Add v0, v1
-;;   global i32 at ctx+64 = v2
-;;   v3 = global i64 at [ctx+48]
-;;   global i64 at [ctx+48] = v3
+;;   global i32 at ctx+80 = v2
+;;   v3 = global i64 at [ctx+64]
+;;   global i64 at [ctx+64] = v3
 ;;   return ()
 ;; function 1
 ;; func () -> (f64)

@@ -13,11 +13,11 @@
 ;; func (i64) -> (i64)
 ;;   local x0: i64 = v0
 ;;   v1 = x0
-;;   v2 = load i64 8 Whole v1 memory 0 at ctx+56 +16 check end=24 wide
+;;   v2 = load i64 8 Whole v1 memory 0 at ctx+72 +16 check end=24 wide
 ;;   return (v2)
 ;; function 1
 ;; func (i64) -> (i64)
 ;;   local x0: i64 = v0
 ;;   v1 = x0
-;;   v2 = load i64 8 Whole v1 memory 0 at ctx+56 +18446744073709551600 check end=18446744073709551608 wide
+;;   v2 = load i64 8 Whole v1 memory 0 at ctx+72 +18446744073709551600 check end=18446744073709551608 wide
 ;;   return (v2)

@@ -10,5 +10,5 @@
 ;; func (i32) -> (f64)
 ;;   local x0: i32 = v0
 ;;   v1 = x0
-;;   v2 = load f64 8 Whole v1 memory 0 at ctx+56 +8 check end=16
+;;   v2 = load f64 8 Whole v1 memory 0 at ctx+72 +8 check end=16
 ;;   return (v2)

@@ -12,10 +12,10 @@
 ;; function 0
 ;; func () -> (i32)
 ;;   v0 = I32(65532)
-;;   v1 = load i32 4 Whole v0 memory 0 at ctx+56 +0 guard
+;;   v1 = load i32 4 Whole v0 memory 0 at ctx+72 +0 guard
 ;;   return (v1)
 ;; function 1
 ;; func () -> (i32)
 ;;   v0 = I32(65533)
-;;   v1 = load i32 4 Whole v0 memory 0 at ctx+56 +0 guard
+;;   v1 = load i32 4 Whole v0 memory 0 at ctx+72 +0 guard
 ;;   return (v1)

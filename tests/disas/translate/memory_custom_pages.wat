@@ -13,7 +13,7 @@
 ;; func (i32) -> (i32)
 ;;   local x0: i32 = v0
 ;;   v1 = x0
-;;   v2 = load i32 4 Whole v1 memory 0 at ctx+56 +0 check end=4
+;;   v2 = load i32 4 Whole v1 memory 0 at ctx+72 +0 check end=4
 ;;   return (v2)
 ;; function 1
 ;; func () -> (i32)

@@ -15,7 +15,7 @@
 ;; func (i32) -> (i32)
 ;;   local x0: i32 = v0
 ;;   v1 = x0
-;;   v2 = load i32 4 Whole v1 memory 0 at ctx+56 +0 guard
+;;   v2 = load i32 4 Whole v1 memory 0 at ctx+72 +0 guard
 ;;   return (v2)
 ;; function 1
 ;; func (i32, i64) -> ()
@@ -23,5 +23,5 @@
 ;;   local x1: i64 = v1
 ;;   v2 = x0
 ;;   v3 = x1
-;;   store i64 8 v2 v3 memory 0 at ctx+56 +4096 guard
+;;   store i64 8 v2 v3 memory 0 at ctx+72 +4096 guard
 ;;   return ()

@@ -25,11 +25,11 @@
 ;;   local x0: i32 = v0
 ;;   local x1: i64 = v1
 ;;   v2 = x0
-;;   v3 = load i32 4 Whole v2 memory 0 at [ctx+48] +0 guard
+;;   v3 = load i32 4 Whole v2 memory 0 at [ctx+64] +0 guard
 ;;   v4 = x0
-;;   v5 = load i32 4 Whole v4 memory 1 at ctx+72 +0 guard
+;;   v5 = load i32 4 Whole v4 memory 1 at ctx+88 +0 guard
 ;;   v6 = x1
-;;   v7 = load i32 4 Whole v6 memory 2 at ctx+88 +0 check end=4 wide
+;;   v7 = load i32 4 Whole v6 memory 2 at ctx+104 +0 check end=4 wide
 ;;   return ()
 ;; function 1
 ;; func (i32, i32, i32) -> ()
@@ -42,7 +42,7 @@
 ;;   v6 = widen v3
 ;;   v7 = widen v4
 ;;   v8 = widen v5
-;;   v9 = memory 0 at [ctx+48]
-;;   v10 = memory 1 at ctx+72
+;;   v9 = memory 0 at [ctx+64]
+;;   v10 = memory 1 at ctx+88
 ;;   entry memory_copy (v9, v6, v10, v7, v8)
 ;;   return ()

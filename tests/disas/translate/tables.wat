@@ -21,13 +21,13 @@
 ;; func (i32) -> (externref)
 ;;   local x0: i32 = v0
 ;;   v1 = x0
-;;   v2 = table 0 at [ctx+48] [v1]
+;;   v2 = table 0 at [ctx+64] [v1]
 ;;   return (v2)
 ;; function 1
 ;; func (i32) -> ()
 ;;   local x0: i32 = v0
 ;;   v1 = x0
-;;   v2 = function reference 0 at ctx+96
+;;   v2 = function reference 0 at ctx+112
 ;;   v3 = widen v1
 ;;   v4 = I32(1)
 ;;   entry table_set_func (v4, v3, v2)

@@ -3,12 +3,13 @@
 //!
 //! A directive either is as the script says or ends the script with its line and a message.
 
-use super::Summary;
 use super::spectest;
 use super::values::{argument, check_results};
 use super::words;
+use super::{Allowance, Summary};
 use selkie::{
-    Engine, Error, ErrorKind, Extern, Instance, Linker, Module, RootScope, Store, StoreLimits, Val,
+    Engine, Error, ErrorKind, Extern, Instance, Linker, Module, RootScope, Store, UpdateDeadline,
+    Val,
 };
 use std::collections::HashMap;
 use std::thread::ScopedJoinHandle;
@@ -29,8 +30,7 @@ type Exports = HashMap<String, Extern>;
 
 pub(super) struct Agent<'scope, 'script> {
     engine: Engine,
-    fuel: u64,
-    limits: StoreLimits,
+    allowance: Allowance,
     store: Store<()>,
     /// What modules import: the host's `spectest` and registered instances.
     linker: Linker<()>,
@@ -51,21 +51,29 @@ pub(super) struct Agent<'scope, 'script> {
 impl<'scope, 'script> Agent<'scope, 'script> {
     pub(super) fn new(
         engine: &Engine,
-        fuel: u64,
-        limits: StoreLimits,
+        allowance: Allowance,
         text: &'script str,
         scope: &'scope std::thread::Scope<'scope, 'script>,
     ) -> Result<Agent<'scope, 'script>, String> {
         let mut store = Store::try_new(engine, ()).map_err(|e| e.to_string())?;
-        store.set_limits(limits);
+        store.set_limits(allowance.limits);
         if engine.config().tuning().consume_fuel {
-            store.set_fuel(fuel).map_err(|e| e.to_string())?;
+            store.set_fuel(allowance.fuel).map_err(|e| e.to_string())?;
+        }
+        if engine.config().tuning().epoch_interruption {
+            store.set_deadline(allowance.timeout).map_err(|e| e.to_string())?;
+        }
+        if allowance.is_interrupted {
+            store.set_epoch_deadline(0).map_err(|e| e.to_string())?;
+            store.epoch_deadline_callback(|mut store| {
+                store.gc();
+                Ok(UpdateDeadline::Continue(0))
+            });
         }
         let linker = spectest::linker(engine, &mut store).map_err(|e| e.to_string())?;
         Ok(Agent {
             engine: engine.clone(),
-            fuel,
-            limits,
+            allowance,
             store,
             linker,
             named: HashMap::new(),
@@ -315,12 +323,12 @@ impl<'scope, 'script> Agent<'scope, 'script> {
                 shared.extend(memory.map(|memory| (export.clone(), memory)));
             }
         }
-        let (engine, fuel, limits) = (self.engine.clone(), self.fuel, self.limits);
+        let (engine, allowance) = (self.engine.clone(), self.allowance);
         let (text, scope) = (self.text, self.scope);
         let (module, directives) = (thread.shared_module, thread.directives);
         let running = scope.spawn(move || {
             let mut agent =
-                Agent::new(&engine, fuel, limits, text, scope).map_err(|message| (1, message))?;
+                Agent::new(&engine, allowance, text, scope).map_err(|message| (1, message))?;
             let store = &mut agent.store;
             let mut exports = Exports::new();
             for (name, memory) in shared {

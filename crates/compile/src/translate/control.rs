@@ -127,6 +127,7 @@ impl<E: Emitter> Translator<'_, '_, E> {
         let head = self.emitter.begin_loop(&params, &args, &mut self.stack);
         self.frames.push(Frame::new(Kind::Loop { head }, height, &params, &results));
         self.check_fuel(offset);
+        self.check_interrupt(offset);
     }
 
     pub(super) fn if_(&mut self, ty: BlockType, offset: u64) {

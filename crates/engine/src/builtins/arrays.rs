@@ -2,7 +2,9 @@
 //!
 //! Ranges are checked before anything is written: of the array first, then of the segment.
 
-use super::Result;
+use super::pieces::{ELEMENTS, Order};
+use super::{Result, Stopped};
+use crate::entry::{Guest, Stop};
 use crate::heap::Held;
 use crate::instance::create::elem_value;
 use crate::raw;
@@ -19,39 +21,56 @@ fn value(low: u64, high: u64) -> u128 {
 }
 
 pub(crate) fn array_new(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     id: InstanceId,
     type_index: u32,
     length: u32,
     low: u64,
     high: u64,
-) -> Result<u64> {
-    let ty = type_id(store, id, type_index);
-    let is_traced = store.engine.type_table().ok().and_then(|types| types.get(ty));
+) -> Stopped<u64> {
+    let ty = type_id(guest, id, type_index);
+    let is_traced = guest.engine.type_table().ok().and_then(|types| types.get(ty));
     let is_traced = is_traced.is_some_and(|ty| ty.elements_are_refs != 0);
     let bits = if is_traced { u128::from(low as u32) } else { value(low, high) };
-    store.held.push(Held::new(bits, is_traced));
-    let height = store.held.len() - 1;
-    let made = store.array_filled_with_held(ty, length);
-    store.held.truncate(height);
+    guest.held.push(Held::new(bits, is_traced));
+    let height = guest.held.len() - 1;
+    let made = if guest.needs_pieces(length.into(), ELEMENTS) {
+        new_in_pieces(guest, ty, length, height)
+    } else {
+        guest.array_filled_with_held(ty, length).map_err(Stop::from)
+    };
+    guest.held.truncate(height);
     made
 }
 
+/// An array of the value that is held at a place.
+fn new_in_pieces(guest: &mut Guest<'_>, ty: TypeId, length: u32, held: usize) -> Stopped<u64> {
+    let array = guest.alloc_array(ty, length)?;
+    guest.holding([array.into()], |guest, [array]| {
+        let is_zero = guest.held[held].bits() == 0;
+        let count = if is_zero { 0 } else { length.into() };
+        guest.in_pieces(count, ELEMENTS, Order::Upward, |guest, start, count| {
+            let (to, value) = (guest.reference(array) as u32, guest.held[held].bits());
+            guest.objects()?.array_fill(to, start as u32, count as u32, value)
+        })?;
+        Ok(guest.reference(array))
+    })
+}
+
 pub(crate) fn array_new_data(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     id: InstanceId,
     type_index: u32,
     data: u32,
     start: u32,
     length: u32,
-) -> Result<u64> {
-    let ty = type_id(store, id, type_index);
-    let log2 = store.engine.type_table().ok().and_then(|types| types.get(ty));
+) -> Stopped<u64> {
+    let ty = type_id(guest, id, type_index);
+    let log2 = guest.engine.type_table().ok().and_then(|types| types.get(ty));
     let log2 = log2.map_or(0, |ty| ty.element_bytes_log2);
-    data_range(store, id, data, start, length, log2)?;
-    let array = store.alloc_array(ty, length)?;
-    write_data(store, id, array, 0, data, start, length)?;
-    Ok(array.into())
+    data_range(guest, id, data, start, length, log2)?;
+    let array = guest.alloc_array(ty, length)?;
+    write_data(guest, id, array.into(), 0, data, start, length)
 }
 
 /// The bytes of a segment that so many elements are, from `start` on.
@@ -72,36 +91,45 @@ fn data_range(
     Ok(start as usize..end as usize)
 }
 
+/// Writes elements that a segment's bytes are; answers where the array is then.
 fn write_data(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     id: InstanceId,
-    array: u32,
+    array: u64,
     index: u32,
     data: u32,
     start: u32,
     length: u32,
-) -> Result<()> {
-    let Some(mut heap) = store.heap.take() else { return Err(TrapCode::CastFailure) };
-    let written = heap.check_elements(array, index, length).and_then(|log2| {
-        let range = data_range(store, id, data, start, length, log2)?;
-        heap.array_write(array, index, &store.instance(id).data(DataIndex(data))[range])
-    });
-    store.heap = Some(heap);
-    written
+) -> Stopped<u64> {
+    let log2 = guest.objects()?.check_elements(array as u32, index, length)?;
+    data_range(guest, id, data, start, length, log2)?;
+    guest.holding([array], |guest, [array]| {
+        guest.in_pieces(length.into(), ELEMENTS, Order::Upward, |guest, done, count| {
+            let (done, count) = (done as u32, count as u32);
+            let range = data_range(guest, id, data, start + (done << log2), count, log2)?;
+            let array = guest.reference(array) as u32;
+            let Some(mut heap) = guest.heap.take() else { return Err(TrapCode::CastFailure) };
+            let bytes = &guest.instance(id).data(DataIndex(data))[range];
+            let written = heap.array_write(array, index + done, bytes);
+            guest.heap = Some(heap);
+            written
+        })?;
+        Ok(guest.reference(array))
+    })
 }
 
 pub(crate) fn array_new_elem(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     id: InstanceId,
     type_index: u32,
     elem: u32,
     start: u32,
     length: u32,
-) -> Result<u64> {
-    check_elem(store, id, elem, start, length)?;
-    let ty = type_id(store, id, type_index);
-    let array = store.alloc_array(ty, length)?;
-    write_elem(store, id, array.into(), 0, elem, start, length)
+) -> Stopped<u64> {
+    check_elem(guest, id, elem, start, length)?;
+    let ty = type_id(guest, id, type_index);
+    let array = guest.alloc_array(ty, length)?;
+    write_elem(guest, id, array.into(), 0, elem, start, length)
 }
 
 fn check_elem(
@@ -121,45 +149,68 @@ fn check_elem(
 
 /// Writes elements of a segment, which has been checked; answers where the array is then.
 fn write_elem(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     id: InstanceId,
     array: u64,
     index: u32,
     elem: u32,
     start: u32,
     length: u32,
-) -> Result<u64> {
-    let module = store.instance(id).module.clone();
+) -> Stopped<u64> {
+    let module = guest.instance(id).module.clone();
     let items = &module.info.elems[ElemIndex(elem).index()].items;
-    store.held.push(Held::reference(array));
-    let place = store.held.len() - 1;
-    let written = (0..length).try_for_each(|i| {
-        let at = start + i;
-        let value = match items {
-            ElemItems::Funcs(funcs) => store.func_ref_of(id, funcs[at as usize]) as u64,
-            ElemItems::Exprs(exprs) => {
-                elem_value(store, id, ElemIndex(elem), &exprs[at as usize], at.into())?
-            }
-        };
-        let array = store.held[place].bits() as u32;
-        store.objects()?.array_write_refs(array, index + i, &[value])
-    });
-    let array = store.held[place].bits() as u64;
-    store.held.truncate(place);
-    written.map(|()| array)
+    guest.holding([array], |guest, [array]| {
+        guest.in_pieces(
+            length.into(),
+            ELEMENTS,
+            Order::Upward,
+            |guest, done, count| -> Result<()> {
+                for i in done as u32..(done + count) as u32 {
+                    let at = start + i;
+                    let value = match items {
+                        ElemItems::Funcs(funcs) => guest.func_ref_of(id, funcs[at as usize]) as u64,
+                        ElemItems::Exprs(exprs) => {
+                            elem_value(guest, id, ElemIndex(elem), &exprs[at as usize], at.into())?
+                        }
+                    };
+                    let array = guest.reference(array) as u32;
+                    guest.objects()?.array_write_refs(array, index + i, &[value])?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(guest.reference(array))
+    })
 }
 
 pub(crate) fn array_fill(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     _: InstanceId,
     array: u64,
     index: u32,
     low: u64,
     high: u64,
     length: u32,
-) -> Result<()> {
+) -> Stopped<()> {
     not_null(array)?;
-    store.objects()?.array_fill(array as u32, index, length, value(low, high))
+    let bits = value(low, high);
+    if !guest.needs_pieces(length.into(), ELEMENTS) {
+        return Ok(guest.objects()?.array_fill(array as u32, index, length, bits)?);
+    }
+    guest.objects()?.check_elements(array as u32, index, length)?;
+    // A reference may move in between; in other arrays the same bits are a number.
+    let is_traced = guest.objects()?.holds_references(array as u32)?;
+    let bits = if is_traced { u128::from(low as u32) } else { bits };
+    let height = guest.held.len();
+    guest.held.push(Held::new(bits, is_traced));
+    let filled = guest.holding([array], |guest, [array]| {
+        guest.in_pieces(length.into(), ELEMENTS, Order::Upward, |guest, start, count| {
+            let (array, bits) = (guest.reference(array) as u32, guest.held[height].bits());
+            guest.objects()?.array_fill(array, index + start as u32, count as u32, bits)
+        })
+    });
+    guest.held.truncate(height);
+    filled
 }
 
 fn not_null(array: u64) -> Result<()> {
@@ -167,17 +218,30 @@ fn not_null(array: u64) -> Result<()> {
 }
 
 pub(crate) fn array_copy(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     _: InstanceId,
     to: u64,
     to_index: u32,
     from: u64,
     from_index: u32,
     length: u32,
-) -> Result<()> {
+) -> Stopped<()> {
     not_null(to)?;
     not_null(from)?;
-    store.objects()?.array_copy(to as u32, to_index, from as u32, from_index, length)
+    if !guest.needs_pieces(length.into(), ELEMENTS) {
+        let (to, from) = (to as u32, from as u32);
+        return Ok(guest.objects()?.array_copy(to, to_index, from, from_index, length)?);
+    }
+    guest.objects()?.check_elements(to as u32, to_index, length)?;
+    guest.objects()?.check_elements(from as u32, from_index, length)?;
+    let order = Order::of_copy(to_index.into(), from_index.into());
+    guest.holding([to, from], |guest, [to, from]| {
+        guest.in_pieces(length.into(), ELEMENTS, order, |guest, start, count| {
+            let (start, count) = (start as u32, count as u32);
+            let (to, from) = (guest.reference(to) as u32, guest.reference(from) as u32);
+            guest.objects()?.array_copy(to, to_index + start, from, from_index + start, count)
+        })
+    })
 }
 
 pub(crate) fn move_bytes(
@@ -192,29 +256,29 @@ pub(crate) fn move_bytes(
 }
 
 pub(crate) fn array_init_data(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     id: InstanceId,
     array: u64,
     index: u32,
     data: u32,
     start: u32,
     length: u32,
-) -> Result<()> {
+) -> Stopped<()> {
     not_null(array)?;
-    write_data(store, id, array as u32, index, data, start, length)
+    write_data(guest, id, array, index, data, start, length).map(drop)
 }
 
 pub(crate) fn array_init_elem(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     id: InstanceId,
     array: u64,
     index: u32,
     elem: u32,
     start: u32,
     length: u32,
-) -> Result<()> {
+) -> Stopped<()> {
     not_null(array)?;
-    store.objects()?.check_elements(array as u32, index, length)?;
-    check_elem(store, id, elem, start, length)?;
-    write_elem(store, id, array, index, elem, start, length).map(drop)
+    guest.objects()?.check_elements(array as u32, index, length)?;
+    check_elem(guest, id, elem, start, length)?;
+    write_elem(guest, id, array, index, elem, start, length).map(drop)
 }

@@ -427,7 +427,10 @@ fn jump(
     };
     match done {
         Ok(()) => Ok(owner.store().check_fuel()?),
-        Err(unwind) => Err(unwound(owner.store(), *unwind)),
+        Err(unwind) => {
+            owner.store().call_has_failed();
+            Err(unwound(owner.store(), *unwind))
+        }
     }
 }
 

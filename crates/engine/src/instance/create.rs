@@ -114,6 +114,7 @@ fn allocate(
             type_ids: inner.type_ids.as_ptr().cast(),
             instance: u64::from(id.0),
             heap_base: store.heap_base(),
+            interrupt: store.interrupt_address(),
         },
     );
     let mut state = InstanceState::new(context, module.inner.clone());
@@ -412,12 +413,38 @@ pub(crate) fn memory_init(
     src: u64,
     len: u64,
 ) -> Result<(), TrapCode> {
+    let (target, source) = memory_init_ranges(store, id, memory, data, dst, src, len)?;
+    target.write(source);
+    Ok(())
+}
+
+/// Whether `memory.init` is within bounds.
+pub(crate) fn check_memory_init(
+    store: &StoreInner,
+    id: InstanceId,
+    memory: MemoryIndex,
+    data: DataIndex,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), TrapCode> {
+    memory_init_ranges(store, id, memory, data, dst, src, len).map(drop)
+}
+
+fn memory_init_ranges(
+    store: &StoreInner,
+    id: InstanceId,
+    memory: MemoryIndex,
+    data: DataIndex,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(raw::CheckedRange, &[u8]), TrapCode> {
     let instance = store.instance(id);
     let bytes = instance.data(data);
     let source = src.checked_add(len).and_then(|end| bytes.get(src as usize..end as usize));
     let target = raw::check_range(instance.memory_definition(memory), dst, len)?;
-    target.write(source.ok_or(TrapCode::MemoryOutOfBounds)?);
-    Ok(())
+    Ok((target, source.ok_or(TrapCode::MemoryOutOfBounds)?))
 }
 
 /// `table.init`.
@@ -430,16 +457,11 @@ pub(crate) fn table_init(
     src: u64,
     len: u64,
 ) -> Result<(), TrapCode> {
+    check_table_init(store, id, table, elem, dst, src, len)?;
     let instance = store.instance(id);
     let module = instance.module.clone();
     let items = &module.info.elems[elem.index()].items;
-    let available = if instance.is_elem_dropped(elem) { 0 } else { items.len() as u64 };
     let table = instance.table(table);
-    let size = store.tables[table as usize].storage.len();
-    let fits = |start: u64, size: u64| start.checked_add(len).is_some_and(|end| end <= size);
-    if !fits(src, available) || !fits(dst, size) {
-        return Err(TrapCode::TableOutOfBounds);
-    }
     for i in 0..len {
         let value = match items {
             ElemItems::Funcs(funcs) => store.func_ref_of(id, funcs[(src + i) as usize]) as u64,
@@ -450,6 +472,25 @@ pub(crate) fn table_init(
         store.table_set_raw(table, dst + i, value)?;
     }
     Ok(())
+}
+
+/// Whether `table.init` is within bounds.
+pub(crate) fn check_table_init(
+    store: &StoreInner,
+    id: InstanceId,
+    table: TableIndex,
+    elem: ElemIndex,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<(), TrapCode> {
+    let instance = store.instance(id);
+    let items = &instance.module.info.elems[elem.index()].items;
+    let available = if instance.is_elem_dropped(elem) { 0 } else { items.len() as u64 };
+    if src.checked_add(len).is_none_or(|end| end > available) {
+        return Err(TrapCode::TableOutOfBounds);
+    }
+    store.check_table_range(instance.table(table), dst, len)
 }
 
 /// An element of a segment of expressions.

@@ -161,9 +161,10 @@ impl Home {
         }
         body.contents.swap(store);
         let runtime = &raw mut store.runtime;
+        let interrupt = store.interrupt_address();
         for instance in &mut store.instances {
             let module = &instance.module;
-            instance.context.set_store(runtime);
+            instance.context.set_store(runtime, interrupt);
             for i in 0..module.info.num_imported_funcs {
                 let at = module.layout.func_import(FuncIndex::new(i));
                 let mut import: VMFuncImport = instance.context.get(at);

@@ -4,11 +4,12 @@
 //! string is a failed cast. Integers are unsigned. No function runs for longer than its strings are
 //! long, and none but those that look at units has to bring a rope into one piece.
 
-use super::rope::Form;
+use super::rope::{Form, PIECE_COST_UNITS, PIECE_UNITS};
 use super::text::{Buffer, Text};
 use super::units::Units;
+use crate::builtins::pieces::Order;
 use crate::engine::Engine;
-use crate::entry;
+use crate::entry::{self, Guest, Stop};
 use crate::error::{Error, Result};
 use crate::func::host::HostFunc;
 use crate::func::{Caller, WasmTy};
@@ -23,6 +24,8 @@ use std::cmp::Ordering;
 pub(crate) const MODULE: &str = "wasm:js-string";
 
 type Answer<T> = std::result::Result<T, TrapCode>;
+/// Of what may be interrupted.
+type Stopped<T> = std::result::Result<T, Stop>;
 
 /// A reference as machine code passes it, not rooted: stale as soon as something is collected.
 #[derive(Clone, Copy)]
@@ -82,7 +85,7 @@ macro_rules! functions {
                     entry::typed(
                         ty,
                         |mut caller: Caller<'_, T>, ($($param,)*): ($(rust_type!($kind),)*)| {
-                            $func(caller.store.inner(), $($param),*).map_err(Error::from)
+                            $func(&mut Guest::new(&mut caller.store), $($param),*).map_err(Error::from)
                         },
                     )
                 })*
@@ -140,27 +143,48 @@ fn test(store: &mut StoreInner, string: Reference) -> Answer<u32> {
 }
 
 fn from_char_code_array(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     array: Reference,
     start: u32,
     end: u32,
-) -> Answer<Reference> {
-    store.pay_for_units(end.saturating_sub(start) as usize)?;
-    let units = char_codes(store, array, start, end)?;
-    let is_wide = units.iter().fold(0, |all, [_, high]| all | high) != 0;
+) -> Stopped<Reference> {
+    guest.pay_for_units(end.saturating_sub(start) as usize)?;
+    let units = char_codes(guest, array, start, end)?;
     let len = units.len();
-    if let ([], _) | ([_], false) = (units, is_wide) {
+    if let [] | [[_, 0]] = units {
         let unit = units.first().map_or(Some(Text::EMPTY), |[low, _]| Text::unit((*low).into()));
-        return make(store, Form::Flat(unit.unwrap_or(Text::EMPTY)));
+        return Ok(make(guest, Form::Flat(unit.unwrap_or(Text::EMPTY)))?);
     }
-    let (array, charge) = store.charge_piece_for(array.0, len, is_wide)?;
-    let units = char_codes(store, Reference(array), start, end)?;
-    let mut buffer = Buffer::with_capacity(len, is_wide)?;
-    match &mut buffer {
-        Buffer::Latin1(to) => to.extend(units.iter().map(|[low, _]| *low)),
-        Buffer::Wide(to) => to.extend(units.iter().map(|unit| u16::from_le_bytes(*unit))),
-    }
-    make(store, Form::Flat(Text::new(buffer, charge)))
+    let text = guest.holding([array.0], |guest, [place]| -> Stopped<Text> {
+        let here = |guest: &mut Guest<'_>| Reference(guest.reference(place));
+        let mut high_bytes = 0;
+        each_piece_of(guest, here, start, len, |units| {
+            high_bytes |= units.iter().fold(0, |all, [_, high]| all | high);
+        })?;
+        let is_wide = high_bytes != 0;
+        let charge = guest.charge_piece(len, is_wide)?;
+        let mut buffer = Buffer::with_capacity(len, is_wide)?;
+        each_piece_of(guest, here, start, len, |units| match &mut buffer {
+            Buffer::Latin1(to) => to.extend(units.iter().map(|[low, _]| *low)),
+            Buffer::Wide(to) => to.extend(units.iter().map(|unit| u16::from_le_bytes(*unit))),
+        })?;
+        Ok(Text::new(buffer, charge))
+    })?;
+    Ok(make(guest, Form::Flat(text))?)
+}
+
+/// Shows elements of an array, found anew for each piece.
+fn each_piece_of(
+    guest: &mut Guest<'_>,
+    array: impl Fn(&mut Guest<'_>) -> Reference,
+    start: u32,
+    len: usize,
+    mut see: impl FnMut(&[[u8; 2]]),
+) -> Stopped<()> {
+    guest.in_pieces(len as u64, PIECE_UNITS as u64, Order::Upward, |guest, done, count| {
+        let (from, array) = (start + done as u32, array(guest));
+        char_codes(guest, array, from, from + count as u32).map(&mut see)
+    })
 }
 
 /// The elements of an array from `start` to `end`, as they lie in memory.
@@ -180,24 +204,35 @@ fn not_null(array: Reference) -> Answer<()> {
 }
 
 fn into_char_code_array(
-    store: &mut StoreInner,
+    guest: &mut Guest<'_>,
     string: Reference,
     array: Reference,
     start: u32,
-) -> Answer<u32> {
+) -> Stopped<u32> {
     not_null(array)?;
-    let form = store.form(string.0)?;
+    let form = guest.form(string.0)?;
     let len = form.len();
-    store.pay_for_units(len)?;
-    let bytes = store.objects()?.array_bytes_mut(array.0 as u32)?;
-    let end = (start as usize + len) * 2;
-    let mut target = bytes.get_mut(start as usize * 2..end).ok_or(TrapCode::ArrayOutOfBounds)?;
+    guest.pay_for_units(len)?;
+    char_codes(guest, array, start, start.saturating_add(len as u32))?;
     // Written from its end, a piece at a time: nothing needs to be in one piece for that.
-    form.each_piece_from_end(|piece| {
-        let rest = std::mem::take(&mut target);
-        let (before, here) = rest.split_at_mut(rest.len().saturating_sub(piece.len() * 2));
-        piece.copy_to_bytes(here);
-        target = before;
+    guest.holding([array.0], |guest, [place]| {
+        let (mut end, mut unasked) = (start as usize + len, 0);
+        form.try_each_piece_from_end(|mut piece| {
+            while piece.len() > 0 {
+                let (before, last) = piece.split_at(piece.len().saturating_sub(PIECE_UNITS));
+                let array = guest.reference(place) as u32;
+                let bytes = guest.objects()?.array_bytes_mut(array)?;
+                let to = bytes.get_mut((end - last.len()) * 2..end * 2);
+                last.copy_to_bytes(to.ok_or(TrapCode::ArrayOutOfBounds)?);
+                (piece, end) = (before, end - last.len());
+                unasked += last.len() + PIECE_COST_UNITS;
+                if unasked > PIECE_UNITS {
+                    unasked = 0;
+                    guest.check_interrupt()?;
+                }
+            }
+            Ok::<(), Stop>(())
+        })
     })?;
     Ok(len as u32)
 }
@@ -221,21 +256,21 @@ fn string_of(store: &mut StoreInner, units: &[u16]) -> Answer<Reference> {
     store.string_of_units(Units::Wide(units)).map(Reference)
 }
 
-fn char_code_at(store: &mut StoreInner, string: Reference, index: u32) -> Answer<u32> {
+fn char_code_at(store: &mut Guest<'_>, string: Reference, index: u32) -> Stopped<u32> {
     let unit = match &store.string(string.0)?.form {
         Form::Flat(text) => text.units().get(index as usize),
         rope if index as usize >= rope.len() => None,
         Form::Rope(_) => store.text(string.0)?.units().get(index as usize),
     };
-    unit.map(u32::from).ok_or(TrapCode::StringOutOfBounds)
+    unit.map(u32::from).ok_or(TrapCode::StringOutOfBounds.into())
 }
 
-fn code_point_at(store: &mut StoreInner, string: Reference, index: u32) -> Answer<u32> {
+fn code_point_at(store: &mut Guest<'_>, string: Reference, index: u32) -> Stopped<u32> {
     let point = match &store.string(string.0)?.form {
         rope if index as usize >= rope.len() => None,
         _ => store.text(string.0)?.units().code_point(index as usize),
     };
-    point.ok_or(TrapCode::StringOutOfBounds)
+    point.ok_or(TrapCode::StringOutOfBounds.into())
 }
 
 fn length(store: &mut StoreInner, string: Reference) -> Answer<u32> {
@@ -251,11 +286,11 @@ fn concat(store: &mut StoreInner, first: Reference, second: Reference) -> Answer
     make(store, form)
 }
 
-fn substring(store: &mut StoreInner, string: Reference, start: u32, end: u32) -> Answer<Reference> {
+fn substring(store: &mut Guest<'_>, string: Reference, start: u32, end: u32) -> Stopped<Reference> {
     let len = store.string(string.0)?.len();
     let (start, end) = (start as usize, (end as usize).min(len));
     if start >= end {
-        return make(store, Form::Flat(Text::EMPTY));
+        return Ok(make(store, Form::Flat(Text::EMPTY))?);
     }
     if (start, end) == (0, len) {
         return Ok(string);
@@ -263,10 +298,10 @@ fn substring(store: &mut StoreInner, string: Reference, start: u32, end: u32) ->
     store.pay_for_units(end - start)?;
     let text = store.text(string.0)?;
     let part = store.part(&text, start, end)?;
-    make(store, Form::Flat(part))
+    Ok(make(store, Form::Flat(part))?)
 }
 
-fn equals(store: &mut StoreInner, first: Reference, second: Reference) -> Answer<u32> {
+fn equals(store: &mut Guest<'_>, first: Reference, second: Reference) -> Stopped<u32> {
     // Null can be compared, with null alone.
     let form = |string: Reference| match string.0 {
         0 => Ok(None),
@@ -282,7 +317,7 @@ fn equals(store: &mut StoreInner, first: Reference, second: Reference) -> Answer
     Ok(equal.into())
 }
 
-fn compare(store: &mut StoreInner, first: Reference, second: Reference) -> Answer<u32> {
+fn compare(store: &mut Guest<'_>, first: Reference, second: Reference) -> Stopped<u32> {
     let (first, second) = (store.form(first.0)?, store.form(second.0)?);
     Ok(match order(store, first, second)? {
         Ordering::Less => -1_i32 as u32,
@@ -291,10 +326,22 @@ fn compare(store: &mut StoreInner, first: Reference, second: Reference) -> Answe
     })
 }
 
-fn order(store: &mut StoreInner, first: Form, second: Form) -> Answer<Ordering> {
-    store.pay_for_units(first.len().min(second.len()))?;
-    let (first, second) = (store.flat(first)?, store.flat(second)?);
-    Ok(first.units().compare(second.units()))
+fn order(guest: &mut Guest<'_>, first: Form, second: Form) -> Stopped<Ordering> {
+    let len = first.len().min(second.len());
+    guest.pay_for_units(len)?;
+    let (first, second) = (guest.flat(first)?, guest.flat(second)?);
+    let (mut a, mut b) = (first.units(), second.units());
+    while guest.needs_pieces(a.len().min(b.len()) as u64, PIECE_UNITS as u64) {
+        let (head_a, rest_a) = a.split_at(PIECE_UNITS);
+        let (head_b, rest_b) = b.split_at(PIECE_UNITS);
+        let order = head_a.compare(head_b);
+        if order != Ordering::Equal {
+            return Ok(order);
+        }
+        (a, b) = (rest_a, rest_b);
+        guest.check_interrupt()?;
+    }
+    Ok(a.compare(b))
 }
 
 fn make(store: &mut StoreInner, form: Form) -> Answer<Reference> {

@@ -21,6 +21,11 @@ const GATHERED_UNITS: usize = 256;
 /// What a rope takes besides its halves, with what the allocator adds.
 const ROPE_BYTES: u64 = 160;
 
+/// Units that are handled without asking whether to go on.
+pub(super) const PIECE_UNITS: usize = 1 << 18;
+/// What a piece of a rope costs besides its units.
+pub(super) const PIECE_COST_UNITS: usize = 64;
+
 /// A string in either form.
 #[derive(Clone, Debug)]
 pub(super) enum Form {
@@ -109,12 +114,23 @@ impl Form {
         &self,
         mut see: impl FnMut(Units<'_>),
     ) -> Result<(), TrapCode> {
+        self.try_each_piece_from_end(|piece| {
+            see(piece);
+            Ok(())
+        })
+    }
+
+    /// As [`Form::each_piece_from_end`], until one fails.
+    pub(super) fn try_each_piece_from_end<E: From<TrapCode>>(
+        &self,
+        mut see: impl FnMut(Units<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut before: Vec<Form> = Vec::new();
         let mut next = Some(self.clone());
         while let Some(form) = next {
             next = match form.state() {
                 State::Flat(text) => {
-                    see(text.units());
+                    see(text.units())?;
                     before.pop()
                 }
                 State::Halves(left, right) => {
@@ -138,12 +154,34 @@ impl Rope {
         piece_bytes(self.len as usize, self.is_wide)
     }
 
-    /// Brings its units into one piece, and lets go of the halves.
-    pub(super) fn flatten(self: &Arc<Rope>, charge: Charge) -> Result<Text, TrapCode> {
+    /// Brings its units into one piece, and lets go of the halves. Asks in between whether it goes
+    /// on; if not, nothing has changed.
+    pub(super) fn flatten<E: From<TrapCode>>(
+        self: &Arc<Rope>,
+        charge: Charge,
+        mut ask: impl FnMut() -> Result<(), E>,
+    ) -> Result<Text, E> {
         let mut end = self.len as usize;
-        let mut buffer = Buffer::zeroed(end, self.is_wide)?;
+        let mut buffer = Buffer::with_capacity(end, self.is_wide)?;
+        while buffer.units().len() < end {
+            buffer.grow_to(end.min(buffer.units().len() + PIECE_UNITS));
+            ask()?;
+        }
         let form = Form::Rope(self.clone());
-        form.each_piece_from_end(|piece| end = buffer.write_before(end, piece))?;
+        let mut unasked = 0;
+        form.try_each_piece_from_end(|mut piece| {
+            while piece.len() > 0 {
+                let (before, last) = piece.split_at(piece.len().saturating_sub(PIECE_UNITS));
+                end = buffer.write_before(end, last);
+                piece = before;
+                unasked += last.len() + PIECE_COST_UNITS;
+                if unasked > PIECE_UNITS {
+                    unasked = 0;
+                    ask()?;
+                }
+            }
+            Ok::<(), E>(())
+        })?;
         debug_assert_eq!(end, 0);
         let text = Text::new(buffer, charge);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,7 +9,7 @@ use super::account::{Account, Charge};
 use super::rope::{Form, Join, MAX_UNITS};
 use super::text::{Buffer, Text, piece_bytes};
 use super::units::Units;
-use crate::heap::Held;
+use crate::entry::{Guest, Stop};
 use crate::store::{HostGlobal, StoreInner};
 use selkie_module::TrapCode;
 use selkie_module::fuel::Bulk;
@@ -18,6 +18,8 @@ use selkie_vm::{Collection, VMGlobal};
 use std::sync::{Arc, OnceLock};
 
 type Result<T> = std::result::Result<T, TrapCode>;
+/// Of what may be interrupted.
+type Stopped<T> = std::result::Result<T, Stop>;
 
 /// What the data of a string's object takes, with its place in the list of the store.
 const OBJECT_BYTES: u64 = 96;
@@ -50,22 +52,10 @@ impl Strings {
     }
 }
 
-impl StoreInner {
-    /// The string that a reference refers to; [`TrapCode::CastFailure`] for null and anything else
-    /// (proposal: `UnwrapString`).
-    #[inline]
-    pub(super) fn string(&self, raw: u64) -> Result<&JsString> {
-        let data = self.host_data_of(raw).and_then(|data| data.downcast_ref());
-        data.ok_or(TrapCode::CastFailure)
-    }
-
-    /// Its form, to be kept.
-    pub(super) fn form(&self, raw: u64) -> Result<Form> {
-        Ok(self.string(raw)?.form.clone())
-    }
-
-    /// Its units in one piece. A string that has been brought into one remembers that.
-    pub(super) fn text(&mut self, raw: u64) -> Result<Text> {
+impl Guest<'_> {
+    /// A string's units in one piece. A string that has been brought into one remembers that. May
+    /// collect.
+    pub(super) fn text(&mut self, raw: u64) -> Stopped<Text> {
         let form = match &self.string(raw)?.form {
             Form::Flat(text) => return Ok(text.clone()),
             form => form.clone(),
@@ -78,17 +68,32 @@ impl StoreInner {
         Ok(text)
     }
 
-    /// As [`StoreInner::text`], of a string whose reference may be stale. May collect.
-    pub(super) fn flat(&mut self, form: Form) -> Result<Text> {
+    /// As [`Guest::text`], of a string whose reference may be stale. May collect.
+    pub(super) fn flat(&mut self, form: Form) -> Stopped<Text> {
         let units = form.len();
         match (form.flat(), form) {
             (Some(text), _) | (None, Form::Flat(text)) => Ok(text),
             (None, Form::Rope(rope)) => {
                 self.pay_for_units(units)?;
                 let charge = self.charge(rope.flat_bytes())?;
-                rope.flatten(charge)
+                rope.flatten(charge, || self.check_interrupt())
             }
         }
+    }
+}
+
+impl StoreInner {
+    /// The string that a reference refers to; [`TrapCode::CastFailure`] for null and anything else
+    /// (proposal: `UnwrapString`).
+    #[inline]
+    pub(super) fn string(&self, raw: u64) -> Result<&JsString> {
+        let data = self.host_data_of(raw).and_then(|data| data.downcast_ref());
+        data.ok_or(TrapCode::CastFailure)
+    }
+
+    /// Its form, to be kept.
+    pub(super) fn form(&self, raw: u64) -> Result<Form> {
+        Ok(self.string(raw)?.form.clone())
     }
 
     /// Takes fuel for code units that are about to be looked at or copied.
@@ -192,21 +197,6 @@ impl StoreInner {
             return Err(TrapCode::AllocationTooLarge);
         }
         self.charge(piece_bytes(len, is_wide))
-    }
-
-    /// As [`StoreInner::charge_piece`], while `raw` may move: answers where it is then.
-    pub(super) fn charge_piece_for(
-        &mut self,
-        raw: u64,
-        len: usize,
-        is_wide: bool,
-    ) -> Result<(u64, Charge)> {
-        let place = self.held.len();
-        self.held.push(Held::reference(raw));
-        let charge = self.charge_piece(len, is_wide);
-        let raw = self.held.get(place).map_or(0, |held| held.bits() as u64);
-        self.held.truncate(place);
-        Ok((raw, charge?))
     }
 
     /// Two strings, neither of them empty, one behind the other. May collect.

@@ -71,17 +71,12 @@ impl Buffer {
         })
     }
 
-    /// As many zeros as it has room for at least.
-    ///
-    /// # Errors
-    /// The system has no memory.
-    pub(super) fn zeroed(len: usize, is_wide: bool) -> Result<Buffer, TrapCode> {
-        let mut buffer = Buffer::with_capacity(len, is_wide)?;
-        match &mut buffer {
+    /// Adds zeros up to a length for which it has room.
+    pub(super) fn grow_to(&mut self, len: usize) {
+        match self {
             Buffer::Latin1(units) => units.resize(len, 0),
             Buffer::Wide(units) => units.resize(len, 0),
         }
-        Ok(buffer)
     }
 
     pub(super) fn units(&self) -> Units<'_> {

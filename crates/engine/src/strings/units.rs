@@ -87,6 +87,11 @@ impl<'a> Units<'a> {
         }
     }
 
+    /// The units before a place and those from there on.
+    pub(super) fn split_at(self, at: usize) -> (Units<'a>, Units<'a>) {
+        (self.slice(0..at), self.slice(at..self.len()))
+    }
+
     /// Order of the first units that differ, or else of the lengths (ECMAScript, `IsLessThan`).
     pub(super) fn compare(self, other: Units<'_>) -> Ordering {
         fn mixed(narrow: &[u8], wide: &[u16]) -> Ordering {

@@ -191,7 +191,7 @@ impl CraneliftEmitter<'_> {
             entry.result() == Some(BuiltinType::Ref) || entry.params().contains(&BuiltinType::Ref);
         let args = self.arguments(vmctx, None, args);
         let call = self.ins().call_indirect(signature, stub, &args);
-        if !entry.may_collect() {
+        if !entry.may_collect(self.tuning.epoch_interruption) {
             self.quiet.insert(call);
         }
         let result = self.builder.inst_results(call).first().copied();

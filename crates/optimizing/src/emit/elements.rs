@@ -32,9 +32,9 @@ impl CraneliftEmitter<'_> {
         let source_available = self.emit_load_field(&from.length, false, src.0);
         let target = self.checked_range(to, dst, available, length);
         let source = self.checked_range(from, src, source_available, length);
-        let length = self.ins().uextend(types::I64, length);
+        let wide = self.ins().uextend(types::I64, length);
         let log2 = i64::from(to.slot.bytes_log2());
-        let bytes = self.ins().ishl_imm_u(length, log2);
+        let bytes = self.ins().ishl_imm_u(wide, log2);
         let done = self.builder.create_block();
         let many =
             self.next_block_unless(bytes, IntCC::UnsignedLessThanOrEqual, MAX_BYTES_IN_PLACE);
@@ -47,7 +47,12 @@ impl CraneliftEmitter<'_> {
         // No bytes at all.
         self.ins().jump(done, &[]);
         self.go_to(many);
-        self.call_builtin(Builtin::move_bytes, &[target, source, bytes]);
+        if self.tuning.epoch_interruption {
+            // Addresses would not outlast an interruption.
+            self.call_builtin(Builtin::array_copy, &[dst.0, dst.1, src.0, src.1, length]);
+        } else {
+            self.call_builtin(Builtin::move_bytes, &[target, source, bytes]);
+        }
         self.ins().jump(done, &[]);
         self.go_to(done);
     }

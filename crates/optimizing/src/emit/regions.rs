@@ -33,6 +33,10 @@ pub(super) struct Regions {
     pub(super) cards: MemFlagsData,
     /// The counter of fuel.
     pub(super) fuel: MemFlagsData,
+    /// What tells that somebody wants to interrupt the guest. Any thread may write it at any time:
+    /// it is read wherever the walk says so, as a call that may follow each read keeps Cranelift
+    /// from taking one read for another.
+    pub(super) interrupt: MemFlagsData,
     memory_region: AliasRegion,
 }
 
@@ -51,6 +55,8 @@ impl Regions {
         let collector = region(6, "collector");
         let cards = region(7, "cards");
         let fuel = region(8, "fuel");
+        // 9 are references in frames (`safepoints::rewrite`).
+        let interrupt = region(10, "interrupt");
         let sure = MemFlagsData::new().with_notrap();
         let in_memory = MemFlagsData::new()
             .with_trap_code(Some(code(TrapCode::MemoryOutOfBounds)))
@@ -67,6 +73,7 @@ impl Regions {
             collector: sure.with_aligned().with_alias_region(Some(collector)),
             cards: sure.with_alias_region(Some(cards)),
             fuel: sure.with_aligned().with_alias_region(Some(fuel)),
+            interrupt: sure.with_aligned().with_alias_region(Some(interrupt)),
             memory_region: memory,
         }
     }

@@ -223,11 +223,11 @@ impl Heap {
         roots: &mut dyn Roots,
     ) -> TrapResult<u32> {
         let at = self.alloc(window, bytes.into(), roots)?;
+        // SAFETY: `alloc` answers this many bytes, at least 8, that are no object's.
+        unsafe { self.spaces.zero(at + 8, bytes.max(8) - 8) };
         let objects = self.objects();
-        // SAFETY: `alloc` answers this many bytes, at least 8, that are no object's. In a struct
-        // the second word is a field, which 0 suits.
+        // SAFETY: as above. In a struct the second word is a field, which 0 suits.
         unsafe {
-            objects.address(at + 8).write_bytes(0, (bytes.max(8) - 8) as usize);
             objects.set_word(at + 4, second_word);
             objects.set_word(at + TYPE_ID, ty.0);
         }

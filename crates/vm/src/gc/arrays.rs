@@ -29,6 +29,11 @@ impl Heap {
         self.range(array, start, len).map(|_| array.ty.element_bytes_log2)
     }
 
+    /// Whether the elements are traced references.
+    pub fn holds_references(&self, at: u32) -> TrapResult<bool> {
+        Ok(self.expect(at, ObjectKind::Array)?.ty.elements_are_refs != 0)
+    }
+
     /// The bits of an element, zero-extended.
     pub fn array_get(&self, at: u32, index: u32) -> TrapResult<u128> {
         let array = self.expect(at, ObjectKind::Array)?;

@@ -26,6 +26,8 @@ pub(super) const NURSERY_MAX_BYTES: u32 = OLD_START - NULL_BYTES - 2 * HALF_MAX_
 const OLD_END_MAX: u64 = MAX_BYTES - STEP_BYTES as u64;
 /// The old space and the tables open in steps of this: a page of cards.
 const STEP_BYTES: u32 = (4 << 10) << CARD_SHIFT;
+/// Fewer bytes are sooner written than given back and taken again.
+const LEAST_GIVEN_BACK_BYTES: u32 = 4 << 20;
 /// The smallest reservation worth having has this much old space.
 const OLD_MIN_BYTES: u64 = STEP_BYTES as u64;
 
@@ -261,6 +263,29 @@ impl Spaces {
         self.region_mut(part).committed_end = end;
         self.peak_bytes = self.peak_bytes.max(committed);
         Ok(())
+    }
+
+    /// Makes bytes read as zero. Of very many, pages are given back rather than written: most have
+    /// never been touched, and a guest that waits for them cannot be interrupted.
+    ///
+    /// # Safety
+    /// The bytes are committed, and no object's.
+    pub(super) unsafe fn zero(&self, at: u32, bytes: u32) {
+        let start = self.base_at + at as usize;
+        let end = start + bytes as usize;
+        let (first, last) =
+            (start.next_multiple_of(page_bytes()), end / page_bytes() * page_bytes());
+        let gives_back = bytes >= LEAST_GIVEN_BACK_BYTES;
+        let pages = if gives_back && self.mapping.discard(first, last - first).is_ok() {
+            first..last
+        } else {
+            end..end
+        };
+        // SAFETY: by contract, in the mapping.
+        unsafe {
+            self.mapping.addr().add(start).write_bytes(0, pages.start - start);
+            self.mapping.addr().add(pages.end).write_bytes(0, end - pages.end);
+        }
     }
 
     /// Opens the tables for all offsets below `end`.

@@ -8,8 +8,8 @@ use crate::mmap::{Mapping, round_to_pages};
 /// Where a memory lies. All lengths in bytes, all starts relative to the first byte.
 #[derive(Debug)]
 pub(super) enum Room {
-    /// Pages are opened as they are needed.
-    Own(Mapping, #[expect(dead_code, reason = "held to be counted")] Option<Guarded>),
+    /// Pages are opened as they are needed. A guard is counted as long as it is there.
+    Own(Mapping, Option<Guarded>),
     /// All pages are open.
     Shared(Slot),
 }
@@ -57,6 +57,17 @@ impl Room {
     /// Opens pages for reading and writing.
     pub(super) fn allow_write(&self, start: usize, bytes: usize) -> Result<(), ResourceError> {
         self.mapping().map_or(Ok(()), |mapping| mapping.allow_write(start, bytes))
+    }
+
+    /// Moves the pages at the front to the front of other address space, without copying anything,
+    /// and gives the rest up. Where that is not possible, it comes back as it was.
+    pub(super) fn move_front(self, bytes: usize, target: &Room) -> Result<(), Room> {
+        match (self, target.mapping()) {
+            (Room::Own(mapping, guarded), Some(target)) => {
+                mapping.move_front(bytes, target).map_err(|mapping| Room::Own(mapping, guarded))
+            }
+            (room, _) => Err(room),
+        }
     }
 
     /// Gives pages back to the system; they show what they were mapped with afterwards.

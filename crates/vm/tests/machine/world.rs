@@ -96,6 +96,7 @@ impl World {
             type_ids: std::ptr::null(),
             instance: 1,
             heap_base: std::ptr::null_mut(),
+            interrupt: std::ptr::null(),
         });
         let impls = vec![std::ptr::null(); Builtin::ALL.len()];
         store.vm.builtin_impls = impls.as_ptr();

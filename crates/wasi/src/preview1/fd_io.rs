@@ -3,8 +3,9 @@
 use crate::ctx::WasiCtx;
 use crate::descriptor::{pread, pwrite};
 use crate::errno::Errno;
-use crate::guest;
+use crate::guest::{self, Sink, Source};
 use crate::layout::FileType;
+use crate::patience::{self, PART_BYTES};
 use crate::rights;
 
 /// Reads at the descriptor's offset into `iovs`, and writes how much to `nread`.
@@ -20,9 +21,10 @@ pub fn fd_read(
     descriptor.need(rights::FD_READ)?;
     guest::check(mem, nread, 4)?;
     let is_pipe = cx.stable.is_some() && descriptor.filetype()? == FileType::Unknown;
+    let watch = cx.watch.as_ref();
     let len = guest::with_sink(mem, iovs, iovs_len, |sink| match is_pipe {
-        true => descriptor.read_full(sink),
-        false => descriptor.read(sink),
+        true => descriptor.read_full(sink, watch),
+        false => descriptor.read(sink, watch),
     })?;
     guest::write_len(mem, nread, len)
 }
@@ -39,7 +41,9 @@ pub fn fd_write(
     let descriptor = cx.table.get_mut(fd)?;
     descriptor.need(rights::FD_WRITE)?;
     guest::check(mem, nwritten, 4)?;
-    let len = guest::with_source(mem, iovs, iovs_len, |source| descriptor.write(source))?;
+    let len = guest::with_source(mem, iovs, iovs_len, |source| {
+        descriptor.write(source, cx.watch.as_ref())
+    })?;
     guest::write_len(mem, nwritten, len)
 }
 
@@ -57,7 +61,18 @@ pub fn fd_pread(
     descriptor.need(rights::FD_READ | rights::FD_SEEK)?;
     let file = descriptor.file(Errno::SPIPE)?;
     guest::check(mem, nread, 4)?;
-    let len = guest::with_sink(mem, iovs, iovs_len, |sink| pread(file.fd(), sink, offset))?;
+    let watch = cx.watch.as_ref();
+    let len = guest::with_sink(mem, iovs, iovs_len, |sink| match watch {
+        Some(watch) if sink.len() > PART_BYTES => {
+            let mut at = offset;
+            patience::read_parts(sink, watch, |part| {
+                let len = pread(file.fd(), Sink::One(part), at)?;
+                at += len as u64;
+                Ok(len)
+            })
+        }
+        _ => pread(file.fd(), sink, offset),
+    })?;
     guest::write_len(mem, nread, len)
 }
 
@@ -76,6 +91,17 @@ pub fn fd_pwrite(
     descriptor.need(rights::FD_WRITE | rights::FD_SEEK)?;
     let file = descriptor.file(Errno::SPIPE)?;
     guest::check(mem, nwritten, 4)?;
-    let len = guest::with_source(mem, iovs, iovs_len, |source| pwrite(file.fd(), source, offset))?;
+    let watch = cx.watch.as_ref();
+    let len = guest::with_source(mem, iovs, iovs_len, |source| match watch {
+        Some(watch) if source.len() > PART_BYTES => {
+            let mut at = offset;
+            patience::write_parts(source, PART_BYTES, watch, |part| {
+                let len = pwrite(file.fd(), Source::One(part), at)?;
+                at += len as u64;
+                Ok(len)
+            })
+        }
+        _ => pwrite(file.fd(), source, offset),
+    })?;
     guest::write_len(mem, nwritten, len)
 }

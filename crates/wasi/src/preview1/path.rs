@@ -4,6 +4,7 @@
 //! (`crate::path`) finds the entry.
 
 use super::fd::{checked_fdflags, timestamps};
+use crate::clocks::{Clocks, SystemClocks};
 use crate::ctx::WasiCtx;
 use crate::descriptor::{Descriptor, Handle, HostFile};
 use crate::errno::Errno;
@@ -11,12 +12,15 @@ use crate::grant::{DirPerms, Grant};
 use crate::guest;
 use crate::layout::{FileType, Filestat, SYMLINK_FOLLOW, Snapshot, fdflags, oflags};
 use crate::path::{Place, Walk, guest_link_target, guest_path, sibling};
+use crate::patience::patience_ns;
 use crate::rights;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, linkat, mkdirat, readlinkat_raw, renameat, symlinkat, unlinkat,
+    AtFlags, Mode, OFlags, fcntl_setfl, fstat, linkat, mkdirat, readlinkat_raw, renameat,
+    symlinkat, unlinkat,
 };
 use rustix::io::Errno as Host;
+use selkie_engine::InterruptWatch;
 use std::mem::MaybeUninit;
 
 /// What new files and directories may be for, before the host's `umask`.
@@ -152,6 +156,9 @@ fn may_move(old: Grant, new: Grant) -> Result<(), Errno> {
     old.may_hand_to(new)
 }
 
+/// How often is looked for somebody who reads from a named pipe, in nanoseconds.
+const OPEN_WAIT_NS: u64 = 2_000_000;
+
 /// How `path_open` opens, once everything the guest passed is checked.
 struct HowToOpen {
     flags: OFlags,
@@ -200,6 +207,37 @@ impl HowToOpen {
         flags.set(OFlags::NONBLOCK, fdflags & fdflags::NONBLOCK != 0);
         flags.set(OFlags::SYNC, fdflags & fdflags::AT_OPEN != 0);
         Ok(HowToOpen { flags, follow, must_exist })
+    }
+
+    /// As [`HowToOpen::open`], for a guest that may be interrupted: a named pipe nobody
+    /// reads from is waited for without being stuck in it.
+    fn open_patiently(
+        &self,
+        walk: Walk,
+        base: BorrowedFd<'_>,
+        path: &[u8],
+        watch: &InterruptWatch,
+    ) -> Result<OwnedFd, Errno> {
+        let how = HowToOpen { flags: self.flags | OFlags::NONBLOCK, ..*self };
+        let opened = loop {
+            match how.open(walk, base, path) {
+                Err(Errno::NXIO) if self.flags != how.flags && self.is_pipe(walk, base, path) => {
+                    let wait_ns = patience_ns(Some(watch))?.unwrap_or(OPEN_WAIT_NS);
+                    SystemClocks::new().sleep(wait_ns.min(OPEN_WAIT_NS))?;
+                }
+                opened => break opened?,
+            }
+        };
+        if self.flags != how.flags {
+            fcntl_setfl(&opened, self.flags & OFlags::APPEND)?;
+        }
+        Ok(opened)
+    }
+
+    fn is_pipe(&self, walk: Walk, base: BorrowedFd<'_>, path: &[u8]) -> bool {
+        let looked = walk.open(base, path, OFlags::PATH, Mode::empty(), self.follow);
+        let kind = looked.and_then(|fd| Ok(fstat(&fd)?));
+        kind.is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_fifo())
     }
 
     fn open(&self, walk: Walk, base: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
@@ -257,7 +295,10 @@ pub fn path_open(
     let how = HowToOpen::new(grant, follow, oflags, fs_rights_base, fdflags)?;
     guest::check(mem, opened_fd, 4)?;
     cx.table.check_room()?;
-    let opened = how.open(cx.walk, dir, name)?;
+    let opened = match &cx.watch {
+        None => how.open(cx.walk, dir, name)?,
+        Some(watch) => how.open_patiently(cx.walk, dir, name, watch)?,
+    };
     let filetype = (oflags & oflags::DIRECTORY != 0).then_some(FileType::Directory);
     let descriptor = Descriptor::host(
         HostFile::new(Handle::Owned(opened), filetype, grant),

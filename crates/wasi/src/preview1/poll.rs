@@ -14,6 +14,7 @@ use crate::descriptor::Object;
 use crate::errno::Errno;
 use crate::guest::{self, u16_at, u32_at, u64_at};
 use crate::layout::{EVENT_SIZE, FileType, Snapshot, SubscriptionLayout};
+use crate::patience::patience_ns;
 use crate::rights;
 use crate::table::Table;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -49,7 +50,7 @@ enum Wait {
     Descriptor(u32),
 }
 
-struct Subscription {
+pub(crate) struct Subscription {
     userdata: u64,
     tag: u8,
     wait: Wait,
@@ -84,13 +85,23 @@ pub(crate) fn wait(
     let input = guest::array(mem, subscriptions, count, layout.size)?;
     guest::array(mem, events, count, EVENT_SIZE)?;
     guest::check(mem, nevents, 4)?;
-    let subscriptions = input
-        .chunks_exact(layout.size as usize)
-        .map(|bytes| decode(cx, bytes, &layout))
-        .collect::<Result<Vec<_>, Errno>>()?;
+    let subscriptions = match cx.paused.subscriptions.take() {
+        Some(subscriptions) => subscriptions,
+        None => input
+            .chunks_exact(layout.size as usize)
+            .map(|bytes| decode(cx, bytes, &layout))
+            .collect::<Result<Vec<_>, Errno>>()?,
+    };
     let mut written = 0;
     while written == 0 {
-        let ready = wait_once(&cx.table, &mut *cx.clocks, &subscriptions)?;
+        let patience_ns = match patience_ns(cx.watch.as_ref()) {
+            Ok(patience_ns) => patience_ns,
+            Err(pause) => {
+                cx.paused.subscriptions = Some(subscriptions);
+                return Err(pause);
+            }
+        };
+        let ready = wait_once(&cx.table, &mut *cx.clocks, &subscriptions, patience_ns)?;
         let mut ready = ready.iter();
         for subscription in &subscriptions {
             let happened = match subscription.wait {
@@ -186,13 +197,20 @@ fn time_left(
 }
 
 /// Waits until a deadline has come or a descriptor is ready, or a signal came in
-/// between. Returns what is ready, in the order of the subscriptions to descriptors.
+/// between, or the time of the host is over that may be waited. Returns what is ready, in the order of the subscriptions to descriptors.
 fn wait_once(
     table: &Table,
     clocks: &mut dyn Clocks,
     subscriptions: &[Subscription],
+    patience_ns: Option<u64>,
 ) -> Result<Vec<PollFlags>, Errno> {
     let left_ns = time_left(clocks, subscriptions)?;
+    let left_ns = match patience_ns {
+        // Time that is not the host's is the embedder's to let pass.
+        Some(_) if left_ns.is_some() && !clocks.is_host_time() => left_ns,
+        Some(patience_ns) => Some(left_ns.unwrap_or(u64::MAX).min(patience_ns)),
+        None => left_ns,
+    };
     let mut fds = Vec::new();
     for subscription in subscriptions {
         if let Wait::Descriptor(fd) = subscription.wait {

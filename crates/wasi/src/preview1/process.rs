@@ -3,6 +3,7 @@
 use crate::ctx::WasiCtx;
 use crate::errno::{Errno, Exit, Failure};
 use crate::guest;
+use crate::patience::PART_BYTES;
 use std::convert::Infallible;
 
 /// Ends the program with `code`.
@@ -32,5 +33,20 @@ pub fn sched_yield(_cx: &mut WasiCtx, _mem: &mut [u8]) -> Result<(), Errno> {
 
 /// Fills `buf` with random bytes.
 pub fn random_get(cx: &mut WasiCtx, mem: &mut [u8], buf: u32, buf_len: u32) -> Result<(), Errno> {
-    cx.random.fill(guest::bytes_mut(mem, buf, buf_len)?)
+    let buffer = guest::bytes_mut(mem, buf, buf_len)?;
+    if cx.watch.is_none() {
+        return cx.random.fill(buffer);
+    }
+    // What was filled before a pause stays: it has been paid for with time.
+    let done = std::mem::take(&mut cx.paused.done);
+    let mut filled = done;
+    for part in buffer.get_mut(done..).unwrap_or_default().chunks_mut(PART_BYTES) {
+        if filled > done && cx.watch.as_ref().is_some_and(|watch| watch.is_raised()) {
+            cx.paused.done = filled;
+            return Err(Errno::PAUSE);
+        }
+        cx.random.fill(part)?;
+        filled += part.len();
+    }
+    Ok(())
 }

@@ -34,7 +34,7 @@ fn flatten(account: &Arc<Account>, form: &Form) -> Text {
         Form::Flat(text) => text.clone(),
         Form::Rope(rope) => {
             let charge = account.charge(rope.flat_bytes()).expect("it fits");
-            rope.flatten(charge).expect("there is memory")
+            rope.flatten(charge, || Ok::<(), TrapCode>(())).expect("there is memory")
         }
     }
 }
