@@ -333,8 +333,7 @@ impl MemoryType {
 
     /// The maximum in bytes, where the type has one; `u64::MAX` also stands for more.
     pub fn declared_max_bytes(&self) -> Option<u64> {
-        let max = self.limits.max?;
-        Some(max.checked_mul(self.page_size()).unwrap_or(u64::MAX))
+        Some(self.limits.max?.saturating_mul(self.page_size()))
     }
 
     /// The bytes the memory starts with; `None` when they cannot be counted in 64 bits.

@@ -57,6 +57,7 @@ pub(crate) struct Home {
 
 /// Bodies that are ready.
 #[derive(Default)]
+#[allow(clippy::vec_box)] // handed out and taken back without being moved
 struct Idle {
     bodies: Vec<Box<Body>>,
     /// The fewest that there were in the current period.
@@ -76,6 +77,7 @@ impl Idle {
     }
 
     /// Adds a body; answers those that nobody needed in a period.
+    #[allow(clippy::vec_box)]
     fn put(&mut self, body: Box<Body>) -> Vec<Box<Body>> {
         self.bodies.push(body);
         self.given_back += 1;

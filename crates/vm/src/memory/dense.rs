@@ -152,6 +152,7 @@ mod tests {
         Slot::new(bytes).unwrap().unwrap()
     }
 
+    #[allow(clippy::mut_from_ref)] // one at a time
     fn contents(slot: &Slot) -> &mut [u8] {
         // SAFETY: the slot is this test's own.
         unsafe { std::slice::from_raw_parts_mut(slot.addr(), slot.len()) }
