@@ -81,7 +81,7 @@ pub(crate) fn cont_bind(
 }
 
 pub(crate) fn interrupted(guest: &mut Guest<'_>, _: InstanceId, _: u64) -> Stopped<()> {
-    guest.check_interrupt()
+    guest.check_interrupt_or_yield()
 }
 
 pub(crate) fn unhandled_tag(_: &mut StoreInner, _: InstanceId) -> Result<()> {

@@ -35,6 +35,11 @@ const PATIENCE: Duration = Duration::from_millis(2);
 pub enum UpdateDeadline {
     /// The guest goes on, until so many ticks of the engine's epoch later.
     Continue(u64),
+    /// Others get a chance to run: a call that is a future
+    /// ([`Func::call_async`](crate::Func::call_async)) is pending once and has itself woken at once.
+    /// Then the guest goes on, until so many ticks later. Any other call goes on right away, and so
+    /// does an instruction on many bytes or elements that is in the middle of them.
+    Yield(u64),
     /// The guest ends with [`Trap::Interrupt`](crate::Trap::Interrupt).
     Interrupt,
 }
@@ -190,6 +195,32 @@ impl<T> Store<T> {
         callback: impl FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync + 'static,
     ) {
         self.as_context_mut().epoch_deadline_callback(callback);
+    }
+
+    /// Lets others run whenever the store's epoch has come, and sets it so many ticks later: as with
+    /// a callback that answers [`UpdateDeadline::Yield`].
+    ///
+    /// ```
+    /// use selkie_engine::{Config, Engine, Instance, Module, Store};
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    /// let engine = Engine::new(Config::new().epoch_interruption(true))?;
+    /// let module = Module::new(&engine, r#"(module
+    ///     (func (export "spin") (loop $again (br $again))))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// store.set_epoch_deadline(1)?;
+    /// store.epoch_deadline_async_yield_and_update(1);
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let spin = instance.get_typed_func::<(), ()>(&mut store, "spin")?;
+    /// let mut call = pin!(spin.call_async(&mut store, ()));
+    /// for _ in 0..3 {
+    ///     engine.increment_epoch();
+    ///     assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    /// }
+    /// # Ok::<(), selkie_engine::Error>(())
+    /// ```
+    pub fn epoch_deadline_async_yield_and_update(&mut self, ticks: u64) {
+        self.epoch_deadline_callback(move |_| Ok(UpdateDeadline::Yield(ticks)));
     }
 
     /// Ends what runs in this store at a point in time, given as such or as a [`Duration`] from now,

@@ -23,11 +23,12 @@ enum OnEpoch {
     Calling,
 }
 
-/// How an interruption ends. Who lets a guest wait for others to run adds that here: machine code,
-/// bulk instructions, waits and host functions all come through [`Guest::check_interrupt`].
+/// How an interruption ends.
 enum Outcome {
     /// The guest goes on.
     Continue,
+    /// The same, after others had a chance to run.
+    Yield,
     /// The guest ends with [`TrapCode::Interrupt`].
     Interrupt,
 }
@@ -200,7 +201,21 @@ impl Guest<'_> {
     #[cold]
     fn obey(&mut self) -> Result<(), Stop> {
         match self.decide()? {
-            Outcome::Continue => Ok(()),
+            // In the middle of something nobody can leave: others run when it is asked next.
+            Outcome::Continue | Outcome::Yield => Ok(()),
+            Outcome::Interrupt => Err(Stop::Trap(TrapCode::Interrupt)),
+        }
+    }
+
+    /// As [`Guest::check_interrupt`] for machine code that asks between two instructions, and can be
+    /// left there so that others run.
+    pub(crate) fn check_interrupt_or_yield(&mut self) -> Result<(), Stop> {
+        if !self.is_interrupted() {
+            return Ok(());
+        }
+        match self.decide()? {
+            Outcome::Yield if self.leave_to_yield() => Err(Stop::Yield),
+            Outcome::Continue | Outcome::Yield => Ok(()),
             Outcome::Interrupt => Err(Stop::Trap(TrapCode::Interrupt)),
         }
     }
@@ -217,10 +232,12 @@ impl Guest<'_> {
         self.roots.exit(scope);
         let interruption = self.interruption()?;
         interruption.end_call(callback);
-        match update? {
-            UpdateDeadline::Continue(ticks) => interruption.set_epoch_deadline(ticks),
+        let (ticks, outcome) = match update? {
+            UpdateDeadline::Continue(ticks) => (ticks, Outcome::Continue),
+            UpdateDeadline::Yield(ticks) => (ticks, Outcome::Yield),
             UpdateDeadline::Interrupt => return Ok(Outcome::Interrupt),
-        }
-        Ok(if interruption.must_end() { Outcome::Interrupt } else { Outcome::Continue })
+        };
+        interruption.set_epoch_deadline(ticks);
+        Ok(if interruption.must_end() { Outcome::Interrupt } else { outcome })
     }
 }
