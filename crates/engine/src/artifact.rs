@@ -7,9 +7,8 @@
 //! the sections, each starting at a multiple of 16, code at a multiple of 4096
 //! ```
 //!
-//! Nothing is believed before its hash is checked: damage of any bit is found. What may never be
-//! needed, the module's own bytes, is checked when it is. The hashes do not authenticate: whoever can
-//! write an artifact decides what runs.
+//! Nothing is believed before its hash is checked: damage of any bit is found. The hashes do not
+//! authenticate: whoever can write an artifact decides what runs.
 
 use crate::error::{Error, ErrorKind, Result};
 use selkie_module::ModuleInfo;
@@ -71,35 +70,10 @@ pub(crate) struct Artifact {
     pub(crate) sites: Bytes,
     pub(crate) frames: Bytes,
     pub(crate) data: Bytes,
-    pub(crate) front: Front,
+    /// The module's bytes before its data, for compiling it once more.
+    pub(crate) front: Bytes,
     pub(crate) names: Bytes,
     pub(crate) debug: Bytes,
-}
-
-/// The module's bytes before its data, for compiling it once more.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Front {
-    bytes: Bytes,
-    /// The hash that they must have.
-    hash: [u8; 32],
-}
-
-impl Front {
-    pub(crate) fn new(bytes: Vec<u8>) -> Front {
-        Front { hash: hash(&bytes), bytes: bytes.into() }
-    }
-
-    /// The bytes, undamaged.
-    ///
-    /// # Errors
-    /// They have changed.
-    pub(crate) fn checked(&self) -> Result<&[u8]> {
-        if hash(&self.bytes) == self.hash {
-            Ok(&self.bytes)
-        } else {
-            Err(damaged("its contents have changed"))
-        }
-    }
 }
 
 /// Bytes of their own, or a part of a larger whole.
@@ -148,7 +122,7 @@ impl Artifact {
             Section::Data => &self.data,
             Section::Names => &self.names,
             Section::Debug => &self.debug,
-            Section::Front => &self.front.bytes,
+            Section::Front => &self.front,
         }
     }
 
@@ -173,11 +147,7 @@ impl Artifact {
             out.extend_from_slice(&0u32.to_le_bytes());
             out.extend_from_slice(&(at as u64).to_le_bytes());
             out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-            out.extend_from_slice(&match section {
-                // Damage that nobody has found so far must not become what is right.
-                Section::Front => self.front.hash,
-                _ => hash(bytes),
-            });
+            out.extend_from_slice(&hash(bytes));
             at += bytes.len();
         }
         let head = blake3::hash(&out);
@@ -220,8 +190,7 @@ impl Artifact {
             }
             end = range.end;
             let content = &bytes[range.clone()];
-            let expected = entry[24..56].try_into().expect("32 bytes");
-            if section != Section::Front && hash(content) != expected {
+            if hash(content)[..] != entry[24..56] {
                 return Err(damaged("its contents have changed"));
             }
             let part = Bytes { whole: Some(whole.clone()), range: range.clone() };
@@ -235,7 +204,7 @@ impl Artifact {
                 Section::Data => artifact.data = part,
                 Section::Names => artifact.names = part,
                 Section::Debug => artifact.debug = part,
-                Section::Front => artifact.front = Front { bytes: part, hash: expected },
+                Section::Front => artifact.front = part,
             }
         }
         if end != bytes.len() {

@@ -98,7 +98,7 @@ pub use selkie_compile::{CompileError, Tuning};
 pub use selkie_module::TrapCode as Trap;
 pub use selkie_module::features::Feature;
 pub use selkie_module::{DecodeError, Features};
-pub use selkie_vm::{GcStats, ResourceError};
+pub use selkie_vm::{GcStats, ResourceError, prepare_for_system};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use strings::JsString;
 pub use table::Table;

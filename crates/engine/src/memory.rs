@@ -314,6 +314,27 @@ impl Memory {
         (bytes, data)
     }
 
+    /// The bytes and the store's data, for host code that reads and writes the bytes itself. Before a
+    /// system call may write to some of them, they are shown to
+    /// [`prepare_for_system`](crate::prepare_for_system): it fails otherwise (`EFAULT`). Empty for a
+    /// shared memory.
+    ///
+    /// # Panics
+    /// It belongs to another store.
+    #[inline]
+    pub fn lend_to_host<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> (&'a mut [u8], &'a mut T) {
+        let (inner, data) = store.into().into_parts();
+        inner.assert_owns(self.store);
+        let bytes: &'a mut [u8] = match &mut inner.memories[self.index as usize].body {
+            MemoryBody::Own(memory) => raw::memory_bytes_mut(memory),
+            MemoryBody::Shared(_) => &mut [],
+        };
+        (bytes, data)
+    }
+
     /// A range of the bytes for writing, and the store's data beside it.
     ///
     /// # Errors

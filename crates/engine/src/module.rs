@@ -1,6 +1,6 @@
 //! `Module`: compiled code with all that is known about it. Cheap to clone, shared by threads.
 
-use crate::artifact::{Artifact, Bytes, Front, Meta, is_artifact};
+use crate::artifact::{Artifact, Bytes, Meta, is_artifact};
 use crate::code::{Code, ModuleCode};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,7 +41,8 @@ pub(crate) struct ModuleInner {
     pub(crate) code_is_checked: bool,
     /// Code that does, if the other does not: made when an instance needs it.
     checked: OnceLock<Result<Code, String>>,
-    front: Front,
+    /// Its bytes before the data.
+    front: Bytes,
     pub(crate) data: Bytes,
     /// Canonical ids by type index: machine code reads them.
     pub(crate) type_ids: Box<[TypeId]>,
@@ -271,7 +272,7 @@ impl ModuleInner {
     }
 
     fn compile_checked(&self) -> Result<Code> {
-        let bytes = [self.front.checked()?, &self.data].concat();
+        let bytes = [&*self.front, &*self.data].concat();
         let artifact = compile(&self.engine, &bytes, Guards::Never, None)?;
         let memory = CodeMemory::from_bytes(&artifact.code)?;
         let tables = &self.code.tables;
@@ -384,7 +385,7 @@ fn compile(
         data: module.data.to_vec().into(),
         names: module.names.to_vec().into(),
         debug: debug_bytes.into(),
-        front: Front::new(module.front.to_vec()),
+        front: module.front.to_vec().into(),
         meta: Meta { info: module.info, funcs: linked.funcs, uses_heap, is_checked, debug },
     })
 }

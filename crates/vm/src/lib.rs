@@ -57,7 +57,7 @@ pub use error::ResourceError;
 pub use file_map::FileMap;
 pub use frame_roots::{each_continuation_root, each_frame_root};
 pub use gc::{Collection, GcStats, Heap, HeapConfig, Roots, TypeTable};
-pub use memory::{LinearMemory, MemoryImage, MemoryPlan};
+pub use memory::{LinearMemory, MemoryImage, MemoryPlan, prepare_for_system};
 pub use mmap::page_bytes;
 pub use parking::{Interrupts, WaitOutcome};
 pub use shared::{SharedMemory, notify_unshared};

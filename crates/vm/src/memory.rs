@@ -20,6 +20,7 @@ pub use image::MemoryImage;
 use room::Room;
 use windows::Watch;
 pub(crate) use windows::open_for_write;
+pub use windows::prepare_for_system;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -185,6 +185,12 @@ impl Source<'_, '_> {
     }
 }
 
+/// Lets somebody else write to bytes of the guest's memory: the system, or the embedder, who may ask
+/// the system.
+pub(crate) fn hand_out(buffer: &mut [u8]) -> Result<&mut [u8], Errno> {
+    if selkie_engine::prepare_for_system(buffer) { Ok(buffer) } else { Err(Errno::NOMEM) }
+}
+
 /// Hands the buffers of an `iovec` array to `transfer`, in place.
 /// Buffers that overlap are a `fault`.
 pub(crate) fn with_sink<R>(
@@ -196,12 +202,12 @@ pub(crate) fn with_sink<R>(
     if iovs_len == 1 {
         let entry = bytes(mem, iovs, 8)?;
         let (ptr, len) = (u32_at(entry, 0), u32_at(entry, 4));
-        return transfer(Sink::One(bytes_mut(mem, ptr, len)?));
+        return transfer(Sink::One(hand_out(bytes_mut(mem, ptr, len)?)?));
     }
     let spans = Spans::decode(mem, iovs, iovs_len)?;
     match spans.all() {
         [] => transfer(Sink::One(&mut [])),
-        [span] => transfer(Sink::One(&mut mem[span.start..span.end])),
+        [span] => transfer(Sink::One(hand_out(&mut mem[span.start..span.end])?)),
         few if few.len() <= IOV_STACK => {
             let mut slices: [IoSliceMut<'_>; IOV_STACK] =
                 std::array::from_fn(|_| IoSliceMut::new(&mut []));
@@ -234,7 +240,7 @@ fn split_disjoint<'m>(
         let gap = start.checked_sub(cut).ok_or(Errno::FAULT)?;
         let (_, rest) = mem.split_at_mut(gap);
         let (buffer, rest) = rest.split_at_mut(end - start);
-        slices[index] = IoSliceMut::new(buffer);
+        slices[index] = IoSliceMut::new(hand_out(buffer)?);
         mem = rest;
         cut = end;
     }

@@ -24,7 +24,7 @@ fn parts<'a, T: 'static>(
 ) -> (&'a mut [u8], &'a mut WasiCtx) {
     let (mem, cx) = match caller.memory() {
         Some(memory) => {
-            let (bytes, data) = memory.data_and_store_mut(caller);
+            let (bytes, data) = memory.lend_to_host(caller);
             (bytes, get(data))
         }
         None => (&mut [][..], get(caller.data_mut())),

@@ -379,6 +379,13 @@ mod tests {
         assert_eq!(read(&mut memory, 5000..9000), Ok(()));
         assert_eq!(contents(&memory)[5000..9000], [3; 4000]);
         assert!(is_watched(&memory));
+        reset(&mut memory);
+        // SAFETY: only this test knows the memory.
+        let bytes = unsafe { memory.bytes_mut() };
+        assert!(crate::memory::prepare_for_system(&mut bytes[30_000..30_100]));
+        assert!(crate::memory::prepare_for_system(&mut [1, 2, 3]));
+        assert_eq!(read(&mut memory, 30_000..30_100), Ok(()));
+        assert!(read(&mut memory, 60_000..60_100).is_err());
         // More than is ever watched.
         assert!(memory.open(0..3 * PAGE));
         assert_eq!(read(&mut memory, 0..3 * PAGE), Ok(()));

@@ -223,31 +223,49 @@ impl Drop for Windows {
     }
 }
 
+/// Lets the system write to bytes of a guest's memory for this process: pages that no instance has
+/// written may be closed, which a system call reports as an error (`EFAULT`) where an instruction
+/// would fault and run again. Nothing to be done for any other bytes. `false` where the system does
+/// not allow it.
+pub fn prepare_for_system(bytes: &mut [u8]) -> bool {
+    let (start, len) = (bytes.as_ptr() as usize, bytes.len());
+    if len == 0 {
+        return true;
+    }
+    // SAFETY: the bytes are borrowed exclusively, so that their memory, if they are part of one, is
+    // not dropped meanwhile, and nobody else opens pages of it.
+    let Some(windows) = (unsafe { windows_at(start) }) else { return true };
+    windows.open(start - windows.base..(start - windows.base).saturating_add(len))
+}
+
+/// The windows of the watched memory that an address lies in.
+///
+/// # Safety
+/// If it lies in one, that is not dropped while the answer is in use.
+unsafe fn windows_at<'w>(address: usize) -> Option<&'w Windows> {
+    let place = address >> PLACE_SHIFT;
+    // A memory of 4 GiB begins in this part of the address space or in the one before.
+    [place, place.wrapping_sub(1)].into_iter().find_map(|place| {
+        let base = BASES.get(place)?.load(Ordering::Acquire);
+        // The windows of another memory may go at any time, and are not looked at.
+        if base == 0 || !(base..base + (1 << PLACE_SHIFT)).contains(&address) {
+            return None;
+        }
+        // SAFETY: listed windows are live, and these stay by contract.
+        unsafe { LISTED[place].load(Ordering::Acquire).as_ref() }
+    })
+}
+
 /// Opens the page at an address that a write faulted at, if it is one of a watched memory. For the
 /// fault handler: takes no lock and allocates nothing.
 pub(crate) fn open_for_write(address: usize) -> bool {
-    let place = address >> PLACE_SHIFT;
-    // A memory of 4 GiB begins in this part of the address space or in the one before.
-    [place, place.wrapping_sub(1)].into_iter().any(|place| {
-        let Some(base) = BASES.get(place).map(|base| base.load(Ordering::Acquire)) else {
-            return false;
-        };
-        // Who faults inside a memory uses it: its windows stay while that goes on. Those of another
-        // memory may go at any time, and are not looked at.
-        if base == 0 || !(base..base + (1 << PLACE_SHIFT)).contains(&address) {
-            return false;
-        }
-        // SAFETY: listed windows are live; those of this memory are not dropped while a thread
-        // uses it.
-        let Some(windows) = (unsafe { LISTED[place].load(Ordering::Acquire).as_ref() }) else {
-            return false;
-        };
-        let at = (address - base) / page_bytes() * page_bytes();
-        // Everything is open where it has escaped: the fault is another one.
-        at < windows.watched_bytes
-            && windows.ranges().is_some_and(|mut ranges| !ranges.any(|range| range.contains(&at)))
-            && windows.open_pages(at..at + page_bytes())
-    })
+    // SAFETY: who faults inside a memory uses it, and it is not dropped while that goes on.
+    let Some(windows) = (unsafe { windows_at(address) }) else { return false };
+    let at = (address - windows.base) / page_bytes() * page_bytes();
+    // Everything is open where it has escaped: the fault is another one.
+    at < windows.watched_bytes
+        && windows.ranges().is_some_and(|mut ranges| !ranges.any(|range| range.contains(&at)))
+        && windows.open_pages(at..at + page_bytes())
 }
 
 /// Opens pages of a memory for reading and writing.

@@ -33,7 +33,7 @@ pub fn sched_yield(_cx: &mut WasiCtx, _mem: &mut [u8]) -> Result<(), Errno> {
 
 /// Fills `buf` with random bytes.
 pub fn random_get(cx: &mut WasiCtx, mem: &mut [u8], buf: u32, buf_len: u32) -> Result<(), Errno> {
-    let buffer = guest::bytes_mut(mem, buf, buf_len)?;
+    let buffer = guest::hand_out(guest::bytes_mut(mem, buf, buf_len)?)?;
     if cx.watch.is_none() {
         return cx.random.fill(buffer);
     }
