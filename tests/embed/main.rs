@@ -17,6 +17,7 @@ mod pending;
 mod process_signals;
 mod refs;
 mod roots;
+mod signatures;
 mod snapshots;
 mod strings;
 mod threads;

@@ -1,11 +1,12 @@
 //! The way from machine code into the engine: builtin entries and host functions.
 //!
-//! One of five files of this crate that may use `unsafe`. A context becomes a store and an
+//! One of six files of this crate that may use `unsafe`. A context becomes a store and an
 //! instance in exactly one place here, [`enter`]. Nothing unwinds out of these functions: an error
 //! or a panic is put aside, everything is dropped, and only then the call is unwound.
 
 #![allow(unsafe_code)]
 
+pub(crate) mod direct;
 pub(crate) mod host_futures;
 
 use crate::backtrace::WasmBacktrace;
@@ -13,16 +14,18 @@ use crate::builtins;
 use crate::error::{Error, ErrorKind, Result};
 use crate::func::enter::{ArgReader, ResultWriter};
 use crate::func::host::{Caller, HostFunc};
+use crate::func::wasm_ty::Machine;
 use crate::func::{WasmParams, WasmResults, WasmRet};
 use crate::interrupt::{EpochCallback, UpdateDeadline};
 use crate::roots::RootedGcRef;
 use crate::store::{InstanceId, StoreBox, StoreContextMut, StoreInner};
 use crate::types::FuncType;
 use crate::values::Val;
-use selkie_module::TrapCode;
 use selkie_module::layout::context;
+use selkie_module::{TrapCode, ValType};
 use selkie_vm::{CallRegs, StoreRuntime, VMContext, VMHostContext, VMHostFunc};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::{ControlFlow, Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -218,8 +221,31 @@ where
     R: WasmRet + 'static,
     F: Fn(Caller<'_, T>, P) -> R + Send + Sync + 'static,
 {
-    let vm = VMHostFunc { entry: typed_entry::<T, P, R, F>, direct: std::ptr::null() };
+    let vm = match direct::entry::<T, P, R, F>() {
+        Some(direct) => VMHostFunc { entry: never_entered, direct },
+        None => VMHostFunc { entry: typed_entry::<T, P, R, F>, direct: std::ptr::null() },
+    };
     HostFunc::new(ty, vm, Box::new(func))
+}
+
+/// The entry of functions that have a direct one.
+///
+/// # Safety
+/// None: nobody calls it.
+unsafe extern "C" fn never_entered(_: *mut VMHostContext, _: *mut CallRegs, _: *const u8) -> u32 {
+    unreachable!("machine code calls the direct entry")
+}
+
+/// The closure of a host function.
+///
+/// # Safety
+/// It is an `F`: its entry was made for this closure.
+#[inline(always)]
+unsafe fn closure_of<F: 'static>(func: &HostFunc) -> &F {
+    let closure = func.closure();
+    debug_assert!(closure.is::<F>());
+    // SAFETY: by contract.
+    unsafe { &*std::ptr::from_ref(closure).cast::<F>() }
 }
 
 /// # Safety
@@ -238,10 +264,9 @@ where
 {
     // SAFETY: by contract; `regs` is the stub's own block.
     unsafe {
-        host_call::<T>(context, |func, mut caller, _| {
+        host_call_in_block::<T>(context, |func, caller, _| {
             let in_area = <R::Ok as WasmResults>::IN_AREA;
-            let closure = func.closure().downcast_ref::<F>();
-            let closure = closure.expect("the entry was chosen for this closure");
+            let closure = closure_of::<F>(func);
             let mut reader = ArgReader::new(in_area, &*regs, stack);
             let params = P::read(&mut reader, caller.store.inner());
             let stack_bytes = reader.stack_bytes();
@@ -278,28 +303,35 @@ unsafe extern "C" fn untyped_entry<T: 'static>(
 ) -> u32 {
     // SAFETY: by contract; `regs` is the stub's own block.
     unsafe {
-        host_call::<T>(context, |func, mut caller, _| {
+        host_call_in_block::<T>(context, |func, caller, _| {
             let ty = func.ty().raw();
             let in_area = selkie_module::abi::uses_result_area(&ty.results);
-            let closure = func.closure().downcast_ref::<Box<Untyped<T>>>();
-            let closure = closure.expect("the entry was chosen for this closure");
+            let closure = closure_of::<Box<Untyped<T>>>(func);
             let store = caller.store.inner();
             let mut reader = ArgReader::new(in_area, &*regs, stack);
-            let params: Vec<Val> =
-                ty.params.iter().map(|t| Val::from_raw(reader.take(*t), *t, store)).collect();
+            let mut params = ValueBuffer::new();
+            let params =
+                params.fill(&ty.params, |ty| Val::from_raw(reader.take(ty), ty, &mut *store));
             let stack_bytes = reader.stack_bytes();
             // Where null is no value of the type, nothing else is at hand: it must be overwritten.
-            let mut results: Vec<Val> =
-                ty.results.iter().map(|t| Val::from_raw(0, *t, store)).collect();
+            let mut results = ValueBuffer::new();
+            let results = results.fill(&ty.results, |ty| Val::from_raw(0, ty, &mut *store));
             let again = Caller {
                 store: StoreContextMut { contents: caller.store.contents },
                 instance: caller.instance,
             };
-            closure(again, &params, &mut results)?;
+            closure(again, params, results)?;
             let store = caller.store.inner();
-            ResultWriter::new(in_area, &mut *regs).put_all(&results, func.ty(), store)?;
+            ResultWriter::new(in_area, &mut *regs).put_all(results, func.ty(), store)?;
             Ok(Exit::Return(stack_bytes))
         })
+    }
+}
+
+impl Ends for Exit {
+    #[inline(always)]
+    fn keeps_roots(&self) -> bool {
+        matches!(self, Exit::Suspend(_))
     }
 }
 
@@ -311,14 +343,49 @@ enum Exit {
     Suspend(u32),
 }
 
+/// The result of a direct entry.
+struct Direct<M>(M);
+
+/// How a host function ends that did not fail.
+trait Ends {
+    /// Whether what it rooted stays rooted.
+    fn keeps_roots(&self) -> bool;
+}
+
+impl<M: Machine> Ends for Direct<M> {
+    #[inline(always)]
+    fn keeps_roots(&self) -> bool {
+        false
+    }
+}
+
+/// Runs a host function that reads and writes the stub's block.
+///
+/// # Safety
+/// As for [`host_call`].
+#[inline(always)]
+unsafe fn host_call_in_block<T: 'static>(
+    context: *mut VMHostContext,
+    f: impl FnOnce(&HostFunc, &mut Caller<'_, T>, usize) -> Result<Exit>,
+) -> u32 {
+    // SAFETY: by contract.
+    match unsafe { host_call(context, f) } {
+        Exit::Return(stack_bytes) => stack_bytes,
+        // SAFETY: this host code was called by the store's machine code, and nothing in this frame
+        // has anything to drop; the poll that this call is part of was given the future.
+        Exit::Suspend(stack_bytes) => unsafe { selkie_vm::suspend((*context).store, stack_bytes) },
+    }
+}
+
 /// Runs a host function.
 ///
 /// # Safety
 /// `context` is a live host context in a store whose data is a `T`, passed by a host call stub.
-unsafe fn host_call<T: 'static>(
+#[inline(always)]
+unsafe fn host_call<T: 'static, X: Ends>(
     context: *mut VMHostContext,
-    f: impl FnOnce(&HostFunc, Caller<'_, T>, usize) -> Result<Exit>,
-) -> u32 {
+    f: impl FnOnce(&HostFunc, &mut Caller<'_, T>, usize) -> Result<X>,
+) -> X {
     // SAFETY: by contract; see `enter` for the borrow of the store. `VMHostFunc` is the head of a
     // `HostFunc`, which the store keeps alive.
     let (runtime, func, store, instance) = unsafe {
@@ -334,20 +401,34 @@ unsafe fn host_call<T: 'static>(
     }
     // What the host roots in this call is rooted no longer.
     let scope = store.inner.roots.enter();
-    let caller = Caller { store: StoreContextMut { contents: &mut *store }, instance };
-    let done = catch_unwind(AssertUnwindSafe(|| f(func, caller, scope)));
-    if let Ok(Ok(Exit::Suspend(stack_bytes))) = done {
-        // SAFETY: as below; the poll that this call is part of was given the future.
-        unsafe { selkie_vm::suspend(runtime, stack_bytes) }
+    let mut caller = Caller { store: StoreContextMut { contents: &mut *store }, instance };
+    let done = catch_unwind(AssertUnwindSafe(|| f(func, &mut caller, scope)));
+    if let Ok(Ok(done)) = done {
+        if !done.keeps_roots() {
+            store.inner.roots.exit(scope);
+        }
+        return done;
     }
     store.inner.roots.exit(scope);
-    let error = match done {
-        Ok(Ok(Exit::Return(stack_bytes) | Exit::Suspend(stack_bytes))) => return stack_bytes,
-        Ok(Err(error)) => error,
-        // SAFETY: as below.
+    // SAFETY: this host code was called by the store's machine code, and nothing in this frame has
+    // anything to drop.
+    match done.map(Result::err) {
+        Ok(error) => unsafe { fail(runtime, &raw mut store.inner, error) },
+        // SAFETY: as above.
         Err(panic) => unsafe { selkie_vm::raise_payload(runtime, panic) },
-    };
-    let exception = error.exception().and_then(|it| store.inner.raw_of(it.root()).ok());
+    }
+}
+
+/// Ends a host call with an error.
+///
+/// # Safety
+/// As for [`selkie_vm::raise_payload`]; the store is the runtime's, and nobody else uses it.
+#[cold]
+#[inline(never)]
+unsafe fn fail(runtime: *mut StoreRuntime, store: *mut StoreInner, error: Option<Error>) -> ! {
+    let error = error.unwrap_or_else(|| unreachable!("who succeeds has returned"));
+    // SAFETY: by contract; the borrow ends at once.
+    let exception = error.exception().and_then(|it| unsafe { (*store).raw_of(it.root()) }.ok());
     let payload = || -> Box<dyn std::any::Any + Send> { Box::new(with_backtrace(runtime, error)) };
     // SAFETY: this host code was called by the store's machine code; all that was made here has
     // been dropped or moved into the payload. The exception is one of the store, and nothing has
@@ -357,6 +438,35 @@ unsafe fn host_call<T: 'static>(
             Some(exception) => selkie_vm::throw_payload(runtime, exception, payload),
             None => selkie_vm::raise_payload(runtime, payload()),
         }
+    }
+}
+
+/// Room for the values of a call; few of them lie on the stack.
+struct ValueBuffer {
+    few: [MaybeUninit<Val>; ValueBuffer::FEW],
+    many: Vec<Val>,
+}
+
+impl ValueBuffer {
+    const FEW: usize = 8;
+
+    #[inline(always)]
+    fn new() -> ValueBuffer {
+        ValueBuffer { few: [MaybeUninit::uninit(); _], many: Vec::new() }
+    }
+
+    /// One value for each type.
+    #[inline(always)]
+    fn fill(&mut self, types: &[ValType], mut value: impl FnMut(ValType) -> Val) -> &mut [Val] {
+        if types.len() > ValueBuffer::FEW {
+            self.many = types.iter().map(|ty| value(*ty)).collect();
+            return &mut self.many;
+        }
+        for (place, ty) in self.few.iter_mut().zip(types) {
+            place.write(value(*ty));
+        }
+        // SAFETY: as many were written just now, and that is not more than there are.
+        unsafe { std::slice::from_raw_parts_mut(self.few.as_mut_ptr().cast(), types.len()) }
     }
 }
 

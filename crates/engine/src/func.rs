@@ -1,10 +1,11 @@
 //! Functions: handles, typed and untyped calls, host functions.
 
+pub(crate) mod called_types;
 pub(crate) mod enter;
 pub(crate) mod host;
 pub(crate) mod pending;
 pub(crate) mod typed;
-mod wasm_ty;
+pub(crate) mod wasm_ty;
 
 pub use host::{Caller, IntoFunc, WasmRet};
 pub use typed::TypedFunc;
@@ -159,8 +160,14 @@ impl Func {
         results: &mut [Val],
     ) -> Result<()> {
         let mut context = store.as_context_mut();
-        let (func, ty) = self.check_call(context.inner(), params, results.len())?;
-        enter::call_untyped(enter::Owner::new(&mut context), &func, &ty, params, results)
+        let inner = context.inner();
+        let func = inner.func_ref(*self)?;
+        let ty = inner.called_types.take(&inner.engine, TypeId(func.type_id));
+        let done = check_call(inner, &ty, params, results.len()).and_then(|()| {
+            enter::call_untyped(enter::Owner::new(&mut context), &func, &ty, params, results)
+        });
+        context.inner().called_types.keep(ty);
+        done
     }
 
     /// Calls with values, and waits for what the host functions wait for that it calls. Nothing is
@@ -214,33 +221,11 @@ impl Func {
         params: &[Val],
         results: usize,
     ) -> Result<(PendingCall<'s, T>, FuncType)> {
-        let (func, ty) = self.check_call(context.inner(), params, results)?;
+        let inner = context.inner();
+        let func = inner.func_ref(*self)?;
+        let ty = FuncType::from_id(&inner.engine, TypeId(func.type_id));
+        check_call(inner, &ty, params, results)?;
         Ok((PendingCall::untyped(context, &func, &ty, params)?, ty))
-    }
-
-    /// What is called, and its type, which the values fit.
-    fn check_call(
-        &self,
-        store: &StoreInner,
-        params: &[Val],
-        results: usize,
-    ) -> Result<(VMFuncRef, FuncType)> {
-        let func = store.func_ref(*self)?;
-        let ty = FuncType::from_id(&store.engine, TypeId(func.type_id));
-        if params.len() != ty.raw().params.len() || results != ty.raw().results.len() {
-            let message = format!(
-                "the function has type {ty}; it was called with {} parameters and room for {results} results",
-                params.len(),
-            );
-            return Err(Error::new(ErrorKind::Invalid, message));
-        }
-        for (i, (value, expected)) in params.iter().zip(&ty.raw().params).enumerate() {
-            if !value.matches(store, *expected)? {
-                let message = format!("parameter {i} is not of type {expected}");
-                return Err(Error::new(ErrorKind::Invalid, message));
-            }
-        }
-        Ok((func, ty))
     }
 
     /// The function with its types checked once, for fast calls.
@@ -271,6 +256,25 @@ impl Func {
         let message = format!("the function has type {ty}, not {wanted}");
         Err(Error::new(ErrorKind::Link, message))
     }
+}
+
+/// Whether values, and room for results, fit a function's type.
+fn check_call(store: &StoreInner, ty: &FuncType, params: &[Val], results: usize) -> Result<()> {
+    let raw = ty.raw();
+    if params.len() != raw.params.len() || results != raw.results.len() {
+        let message = format!(
+            "the function has type {ty}; it was called with {} parameters and room for {results} results",
+            params.len(),
+        );
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    for (i, (value, expected)) in params.iter().zip(&raw.params).enumerate() {
+        if !value.matches(store, *expected)? {
+            let message = format!("parameter {i} is not of type {expected}");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+    }
+    Ok(())
 }
 
 /// Whether Rust types are a function's, which are numbers and vectors: these are the same in every

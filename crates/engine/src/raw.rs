@@ -1,6 +1,6 @@
 //! The memory that machine code shares with the engine: contexts, globals, references, bytes.
 //!
-//! One of five files of this crate that may use `unsafe`. It turns addresses into values and
+//! One of six files of this crate that may use `unsafe`. It turns addresses into values and
 //! back; every address it is given comes from structures that live until their store is dropped.
 
 #![allow(unsafe_code)]
@@ -103,6 +103,7 @@ impl Drop for ContextBox {
 
 impl StoreInner {
     /// What a function handle of this store refers to.
+    #[inline(always)]
     pub(crate) fn func_ref(&self, func: Func) -> Result<VMFuncRef> {
         self.check(func.store())?;
         // SAFETY: handles are made from references of the store they name, which live as long as

@@ -6,6 +6,7 @@
 use crate::continuations::Continuations;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::func::called_types::CalledTypes;
 use crate::heap::Held;
 use crate::instance::state::InstanceState;
 use crate::instance::warm::Lent;
@@ -83,6 +84,7 @@ pub struct StoreInner {
     /// Values on their way into objects.
     pub(crate) held: Vec<Held>,
     pub(crate) continuations: Continuations,
+    pub(crate) called_types: CalledTypes,
     /// Where its contents go back to.
     pub(crate) lent: Option<Lent>,
 }
@@ -200,6 +202,7 @@ impl<T> Store<T> {
             heap: None,
             held: Vec::new(),
             continuations: Continuations::default(),
+            called_types: CalledTypes::default(),
             lent: None,
         };
         inner.apply_continuation_limits();

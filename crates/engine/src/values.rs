@@ -130,6 +130,7 @@ impl Val {
     ///
     /// # Errors
     /// A reference's scope has ended, or it belongs to another store.
+    #[inline]
     pub(crate) fn matches(&self, store: &StoreInner, ty: RawValType) -> Result<bool> {
         let RawValType::Ref(wanted) = ty else {
             return Ok(matches!(
@@ -171,6 +172,7 @@ impl Val {
     ///
     /// # Errors
     /// A reference's scope has ended, or it belongs to another store.
+    #[inline]
     pub(crate) fn to_raw(self, store: &StoreInner) -> Result<u128> {
         Ok(match self {
             Val::I32(v) => u128::from(v as u32),
@@ -184,6 +186,7 @@ impl Val {
 
     /// From what machine code holds, at a type with canonical names. References are rooted in the
     /// innermost scope.
+    #[inline]
     pub(crate) fn from_raw(raw: u128, ty: RawValType, store: &mut StoreInner) -> Val {
         match ty {
             RawValType::I32 => Val::I32(raw as i32),

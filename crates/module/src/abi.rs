@@ -21,7 +21,8 @@ pub enum RegClass {
 
 impl RegClass {
     /// The class a value travels in.
-    pub fn of(ty: ValType) -> RegClass {
+    #[inline]
+    pub const fn of(ty: ValType) -> RegClass {
         match ty {
             ValType::F32 | ValType::F64 | ValType::V128 => RegClass::Float,
             ValType::I32 | ValType::I64 | ValType::Ref(_) => RegClass::Int,

@@ -143,7 +143,7 @@ impl Suspended {
 pub struct StoreRuntime {
     /// What machine code sees.
     pub vm: VMStoreContext,
-    stack_bytes: usize,
+    pub(crate) stack_bytes: usize,
     backtrace_frames: usize,
     pub(crate) unwound: UnwindSite,
     /// Highest address of the stack that the innermost activation began on.
@@ -373,13 +373,25 @@ unsafe fn call_outermost(
         if has_returned {
             return Ok(());
         }
+        Err(end_unwound(store))
+    }
+}
+
+/// What is left of an outermost call that did not return.
+///
+/// # Safety
+/// As for [`take_unwind`]; the store is outside again, and its context still names the stack.
+#[cold]
+pub(crate) unsafe fn end_unwound(store: *mut StoreRuntime) -> Box<Unwind> {
+    // SAFETY: by contract.
+    unsafe {
         let unfinished = std::mem::replace(&mut (*store).vm.continuation, std::ptr::null_mut());
         let unwind = take_unwind(store, (*store).own_bounds(), unfinished);
         if matches!(*unwind, Unwind::Trap { code: TrapCode::StackOverflow, .. }) {
             // A stack that was used to its end is rarely needed that deep again.
-            stack::trim_below(top);
+            stack::trim_below((*store).stack_top);
         }
-        Err(unwind)
+        unwind
     }
 }
 

@@ -16,6 +16,7 @@ mod arch;
 mod backtrace;
 mod budget;
 mod call;
+mod call_in_regs;
 mod code;
 mod context;
 mod continuation;
@@ -44,6 +45,7 @@ pub use arch::{
 pub use backtrace::{Frame, capture};
 pub use budget::max_guarded_memories;
 pub use call::{RegSet, StoreRuntime, Unwind, call, raise_payload, raise_trap};
+pub use call_in_regs::Ready;
 pub use code::{CodeMemory, CodeObject, lookup};
 pub use context::{
     CallRegs, VMAllocation, VMContext, VMFuncImport, VMFuncRef, VMFuncSlot, VMGlobal,

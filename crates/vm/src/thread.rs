@@ -31,11 +31,16 @@ pub(crate) struct ThreadState {
     /// Top of the stack that this thread's outermost calls run on; null for none yet. In use
     /// exactly while `current` is not null.
     own_stack: Cell<*mut u8>,
+    /// Lowest usable address of that stack; for none an address that is no stack's.
+    own_low: Cell<*mut u8>,
     /// Stacks that nobody uses; null where there is none.
     spares: [Cell<*mut u8>; SPARES],
     /// The one of them that goes next when there is no room.
     oldest: Cell<usize>,
 }
+
+/// Not the null that a store has which never ran.
+const NO_STACK: *mut u8 = std::ptr::without_provenance_mut(usize::MAX);
 
 /// Stacks that a thread keeps for the next calls that need one.
 const SPARES: usize = 8;
@@ -47,6 +52,7 @@ thread_local! {
             host_limit: Cell::new(usize::MAX),
             host_low: Cell::new(0),
             own_stack: Cell::new(std::ptr::null_mut()),
+            own_low: Cell::new(NO_STACK),
             spares: [const { Cell::new(std::ptr::null_mut()) }; SPARES],
             oldest: Cell::new(0),
         }
@@ -144,16 +150,26 @@ impl ThreadState {
         (is_idle && unsafe { stack::usable_bytes_of(top) } == usable_bytes).then_some(top)
     }
 
+    /// Whether a stack between these addresses is the thread's own, and nobody uses it.
+    #[inline(always)]
+    pub(crate) fn has_idle(&self, low: *mut u8, top: *mut u8) -> bool {
+        self.current.get().is_null() && self.own_stack.get() == top && self.own_low.get() == low
+    }
+
     /// Makes a stack the thread's own. Only while the thread is inside no store: the former one
     /// goes to the pool.
     pub(crate) fn keep_stack(&self, stack: StackMemory) {
         debug_assert!(self.current.get().is_null());
         self.drop_stack();
-        self.own_stack.set(stack.into_raw());
+        let top = stack.into_raw();
+        self.own_stack.set(top);
+        // SAFETY: `into_raw` gives the top of a stack.
+        self.own_low.set(unsafe { stack::low_of(top) });
     }
 
     fn drop_stack(&self) {
         let top = self.own_stack.replace(std::ptr::null_mut());
+        self.own_low.set(NO_STACK);
         if !top.is_null() {
             // SAFETY: `own_stack` holds what `into_raw` gave, and was emptied just now.
             unsafe { StackMemory::from_raw(top) }.release();

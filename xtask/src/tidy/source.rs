@@ -13,6 +13,7 @@ const UNSAFE_PLACES: &[&str] = &[
     "crates/engine/src/raw.rs",
     // Where machine code calls the engine.
     "crates/engine/src/entry.rs",
+    "crates/engine/src/entry/direct.rs",
     "crates/engine/src/entry/host_futures.rs",
     // Where the engine jumps into machine code.
     "crates/engine/src/func/enter.rs",

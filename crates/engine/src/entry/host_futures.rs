@@ -1,13 +1,13 @@
 //! Host functions that answer futures: called by machine code, polled at once, and left to the call
 //! that polls them where they are pending.
 //!
-//! One of five files of this crate that may use `unsafe`. A future borrows the store for a lifetime
+//! One of six files of this crate that may use `unsafe`. A future borrows the store for a lifetime
 //! that is erased here: whoever takes it over drops it before the borrow ends
 //! (`func::pending`).
 
 #![allow(unsafe_code)]
 
-use super::{Exit, host_call};
+use super::{Exit, closure_of, host_call_in_block};
 use crate::error::{Error, ErrorKind, Result};
 use crate::func::enter::{ArgReader, ResultWriter};
 use crate::func::host::{Caller, HostFunc};
@@ -78,17 +78,16 @@ where
 {
     // SAFETY: by contract; `regs` is the stub's own block.
     unsafe {
-        host_call::<T>(context, |func, mut caller, scope| {
+        host_call_in_block::<T>(context, |func, caller, scope| {
             let frame = PollFrame::of((*context).store).ok_or_else(not_polled)?;
             let in_area = <R::Ok as WasmResults>::IN_AREA;
             let area = in_area.then(|| (*regs).ints[1] as *mut u8);
-            let closure = func.closure().downcast_ref::<F>();
-            let closure = closure.expect("the entry was chosen for this closure");
+            let closure = closure_of::<F>(func);
             let mut reader = ArgReader::new(in_area, &*regs, stack);
             let params = P::read(&mut reader, caller.store.inner());
             let popped = reader.stack_bytes();
             let store: *mut StoreInner = (*(*context).store).vm.owner.cast();
-            let future = Once::new(closure(again(&mut caller), params));
+            let future = Once::new(closure(again(caller), params));
             let mut call = TypedCall { future, store, area };
             match call.poll(frame.context(), &mut *regs) {
                 Poll::Ready(result) => result.map(|()| Exit::Return(popped)),
@@ -128,13 +127,12 @@ unsafe extern "C" fn untyped_entry<T: 'static>(
 ) -> u32 {
     // SAFETY: by contract; `regs` is the stub's own block.
     unsafe {
-        host_call::<T>(context, |func, mut caller, scope| {
+        host_call_in_block::<T>(context, |func, caller, scope| {
             let frame = PollFrame::of((*context).store).ok_or_else(not_polled)?;
             let ty = func.ty().raw();
             let in_area = uses_result_area(&ty.results);
             let area = in_area.then(|| (*regs).ints[1] as *mut u8);
-            let closure = func.closure().downcast_ref::<Box<Untyped<T>>>();
-            let closure = closure.expect("the entry was chosen for this closure");
+            let closure = closure_of::<Box<Untyped<T>>>(func);
             let inner = caller.store.inner();
             let mut reader = ArgReader::new(in_area, &*regs, stack);
             let params: Box<[Val]> =
@@ -146,7 +144,7 @@ unsafe extern "C" fn untyped_entry<T: 'static>(
             let (params, results) = (Values::new(params), Values::new(results));
             let store: *mut StoreInner = (*(*context).store).vm.owner.cast();
             let (of, to) = (&*params.0, &mut *results.0);
-            let future = Once::new(closure(again(&mut caller), of, to));
+            let future = Once::new(closure(again(caller), of, to));
             let ty = func.ty().clone();
             let mut call = UntypedCall { future, _params: params, results, ty, store, area };
             match call.poll(frame.context(), &mut *regs) {

@@ -1,6 +1,6 @@
 //! The jump into machine code, and the reading and writing of its arguments and results.
 //!
-//! One of five files of this crate that may use `unsafe`. Where a value lives is told by
+//! One of six files of this crate that may use `unsafe`. Where a value lives is told by
 //! `selkie_module::abi` alone; this file only follows it.
 
 #![allow(unsafe_code)]
@@ -13,8 +13,10 @@ use crate::store::{StoreBox, StoreContextMut, StoreInner};
 use crate::types::FuncType;
 use crate::values::Val;
 use selkie_module::ValType;
-use selkie_module::abi::{ArgCursor, FuncAbi, Loc, RESULT_SLOT_BYTES, RegClass, uses_result_area};
-use selkie_vm::{Activation, CallRegs, RegSet, Unwind, VMFuncRef};
+use selkie_module::abi::{
+    ArgCursor, FLOAT_ARGS, INT_ARGS, Loc, RESULT_SLOT_BYTES, RegClass, uses_result_area,
+};
+use selkie_vm::{Activation, CallRegs, Ready, RegSet, Unwind, VMFuncRef};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
@@ -232,6 +234,7 @@ unsafe fn read_memory(base: *const u8, at: u32, ty: ValType) -> u128 {
 }
 
 /// The bytes of stack arguments; between them lies padding that nobody wrote.
+#[inline(always)]
 fn first_bytes(slots: &[MaybeUninit<u128>], count: usize) -> &[MaybeUninit<u8>] {
     assert!(count <= size_of_val(slots));
     // SAFETY: the slots are this long, and a `MaybeUninit` byte may hold anything.
@@ -261,20 +264,107 @@ impl<'s> Owner<'s> {
 }
 
 /// Calls a function whose type is `P -> R`.
-#[inline]
+#[inline(always)]
 pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
-    mut owner: Owner<'_>,
+    owner: Owner<'_>,
     func: &VMFuncRef,
+    params: P,
+) -> Result<R> {
+    if const { all_in_regs(P::TYPES, R::TYPES) } {
+        call_in_regs(owner, func.code, func.context, params)
+    } else {
+        call_in_memory(owner, func.code, func.context, params)
+    }
+}
+
+/// Whether arguments and result travel in registers alone, none of which is a vector's.
+const fn all_in_regs(params: &[ValType], results: &[ValType]) -> bool {
+    let (mut ints, mut floats, mut i) = (1, 0, 0);
+    while i < params.len() {
+        match RegClass::of(params[i]) {
+            RegClass::Int => ints += 1,
+            RegClass::Float => floats += 1,
+        }
+        if matches!(params[i], ValType::V128) {
+            return false;
+        }
+        i += 1;
+    }
+    let is_one = matches!(results, [] | [ValType::I32 | ValType::I64 | ValType::Ref(_)])
+        || matches!(results, [ValType::F32 | ValType::F64]);
+    is_one && ints <= INT_ARGS && floats <= FLOAT_ARGS
+}
+
+#[inline(always)]
+fn call_in_regs<P: WasmParams, R: WasmResults>(
+    mut owner: Owner<'_>,
+    code: *const u8,
+    context: *mut u8,
+    params: P,
+) -> Result<R> {
+    let store = owner.store;
+    // SAFETY: the store is exclusively borrowed for the whole call.
+    let Some(ready) = (unsafe { Ready::new(&raw mut (*store).runtime) }) else {
+        return call_unprepared(owner, code, context, params);
+    };
+    let mut regs = MaybeUninit::<CallRegs>::uninit();
+    let mut stack = [const { MaybeUninit::<u128>::uninit() }; STACK_SLOTS];
+    let area = std::ptr::null_mut();
+    write_typed::<P, R>(&mut owner, context, params, &mut regs, &mut stack, area)?;
+    // SAFETY: as in `jump`; the type was found to need nothing but registers, and writing arguments
+    // calls nobody.
+    let done = unsafe {
+        if P::HAS_FLOATS || R::HAS_FLOATS {
+            ready.call::<true>(store.cast(), code, &regs)
+        } else {
+            ready.call::<false>(store.cast(), code, &regs)
+        }
+    };
+    let (int, float) = match done {
+        Ok(results) => results,
+        Err(unwind) => {
+            owner.store().call_has_failed();
+            return Err(unwound(owner.store(), unwind));
+        }
+    };
+    owner.store().check_fuel()?;
+    let mut results = MaybeUninit::<CallRegs>::uninit();
+    // SAFETY: places to write to, as above; the second is 16 bytes long and aligned.
+    unsafe {
+        let regs = results.as_mut_ptr();
+        (&raw mut (*regs).ints[0]).cast::<MaybeUninit<u64>>().write(int);
+        (&raw mut (*regs).floats[0]).cast::<[MaybeUninit<f64>; 2]>().write([float, float]);
+    }
+    Ok(R::read(&mut ResultReader::new(&results, None), owner.store()))
+}
+
+/// The first call on a thread, or of a store there, or a nested one.
+#[cold]
+#[inline(never)]
+fn call_unprepared<P: WasmParams, R: WasmResults>(
+    owner: Owner<'_>,
+    code: *const u8,
+    context: *mut u8,
+    params: P,
+) -> Result<R> {
+    call_in_memory(owner, code, context, params)
+}
+
+fn call_in_memory<P: WasmParams, R: WasmResults>(
+    mut owner: Owner<'_>,
+    code: *const u8,
+    context: *mut u8,
     params: P,
 ) -> Result<R> {
     let mut regs = MaybeUninit::<CallRegs>::uninit();
     let mut stack = [const { MaybeUninit::<u128>::uninit() }; STACK_SLOTS];
     let mut area = [0u128; STACK_SLOTS];
     let results = area.as_mut_ptr().cast();
-    let stack_args = write_typed::<P, R>(&mut owner, func, params, &mut regs, &mut stack, results)?;
+    let stack_args =
+        write_typed::<P, R>(&mut owner, context, params, &mut regs, &mut stack, results)?;
     let has_floats = P::HAS_FLOATS || R::HAS_FLOATS;
     let set = if has_floats { RegSet::All } else { RegSet::Int };
-    jump(&mut owner, func.code, &mut regs, stack_args, set)?;
+    jump(&mut owner, code, &mut regs, stack_args, set)?;
     let mut reader = ResultReader::new(&regs, R::IN_AREA.then_some(&area[..]));
     Ok(R::read(&mut reader, owner.store()))
 }
@@ -283,7 +373,7 @@ pub(crate) fn call_typed<P: WasmParams, R: WasmResults>(
 #[inline(always)]
 fn write_typed<'c, P: WasmParams, R: WasmResults>(
     owner: &mut Owner<'_>,
-    func: &VMFuncRef,
+    context: *mut u8,
     params: P,
     regs: &mut MaybeUninit<CallRegs>,
     stack: &'c mut [MaybeUninit<u128>; STACK_SLOTS],
@@ -291,7 +381,7 @@ fn write_typed<'c, P: WasmParams, R: WasmResults>(
 ) -> Result<&'c [MaybeUninit<u8>]> {
     // SAFETY: `regs` is a place to write to; the arrays in it are made of plain numbers.
     unsafe {
-        (*regs.as_mut_ptr()).ints[0] = func.context as u64;
+        (*regs.as_mut_ptr()).ints[0] = context as u64;
         if R::IN_AREA {
             (*regs.as_mut_ptr()).ints[1] = area as u64;
         }
@@ -311,44 +401,57 @@ pub(crate) fn call_untyped(
     results: &mut [Val],
 ) -> Result<()> {
     let mut area = vec![0u128; area_bytes(ty) / RESULT_SLOT_BYTES as usize];
-    let mut regs = MaybeUninit::new(CallRegs::ZERO);
-    let stack = write_untyped(&mut owner, func, ty, params, &mut regs, area.as_mut_ptr().cast())?;
+    let mut regs = MaybeUninit::uninit();
+    let mut stack = Vec::new();
+    let results_at = area.as_mut_ptr().cast();
+    write_untyped(&mut owner, func, ty, params, &mut regs, &mut stack, results_at)?;
     let stack_args = first_bytes(&stack, size_of_val(&stack[..]));
-    jump(&mut owner, func.code, &mut regs, stack_args, RegSet::All)?;
+    let is_int = |ty: &ValType| RegClass::of(*ty) == RegClass::Int;
+    let ints_only = ty.raw().params.iter().chain(&ty.raw().results).all(is_int);
+    let set = match ty.raw().results.len() {
+        _ if !ints_only => RegSet::All,
+        0 | 1 => RegSet::IntOne,
+        _ => RegSet::Int,
+    };
+    jump(&mut owner, func.code, &mut regs, stack_args, set)?;
     let area = (!area.is_empty()).then_some(&area[..]);
     ResultReader::new(&regs, area).take_all(ty, results, owner.store());
     Ok(())
 }
 
-/// Writes values that fit the type of a function. Answers those on the stack.
+/// Writes values that fit the type of a function; `stack` is empty, and takes those on the stack.
 fn write_untyped(
     owner: &mut Owner<'_>,
     func: &VMFuncRef,
     ty: &FuncType,
     params: &[Val],
     regs: &mut MaybeUninit<CallRegs>,
+    stack: &mut Vec<MaybeUninit<u128>>,
     area: *mut u8,
-) -> Result<Vec<MaybeUninit<u128>>> {
-    let abi = FuncAbi::new(ty.raw());
-    let mut stack = vec![MaybeUninit::new(0u128); (abi.stack_bytes / 16) as usize];
+) -> Result<()> {
+    let in_area = uses_result_area(&ty.raw().results);
     let regs = regs.as_mut_ptr();
+    let mut cursor = ArgCursor::new(in_area);
     // SAFETY: `regs` is a place to write to, whose arrays are made of plain numbers and as long as
-    // `FuncAbi` says; the vector has room for all stack arguments of the type.
+    // the cursor says; the vector has room for all stack arguments that it has handed out.
     unsafe {
         (*regs).ints[0] = func.context as u64;
-        if abi.result_area_bytes > 0 {
+        if in_area {
             (*regs).ints[1] = area as u64;
         }
-        for ((value, loc), ty) in params.iter().zip(&abi.params).zip(&ty.raw().params) {
+        for (value, ty) in params.iter().zip(&ty.raw().params) {
             let raw = value.to_raw(owner.store())?;
-            match *loc {
+            match cursor.next(RegClass::of(*ty), matches!(ty, ValType::V128)) {
                 Loc::Int(i) => (*regs).ints[i as usize] = raw as u64,
                 Loc::Float(i) => (*regs).floats[i as usize] = raw,
-                Loc::Memory(at) => write_memory(stack.as_mut_ptr().cast(), at, *ty, raw),
+                Loc::Memory(at) => {
+                    stack.resize(cursor.stack_bytes() as usize / 16, MaybeUninit::uninit());
+                    write_memory(stack.as_mut_ptr().cast(), at, *ty, raw);
+                }
             }
         }
     }
-    Ok(stack)
+    Ok(())
 }
 
 /// Bytes of the results of a function that do not fit registers.
@@ -371,9 +474,9 @@ pub(super) fn prepare_typed<P: WasmParams, R: WasmResults>(
 ) -> Result<()> {
     let mut stack = [const { MaybeUninit::<u128>::uninit() }; STACK_SLOTS];
     let area = call.result_area();
-    let args = write_typed::<P, R>(owner, func, params, regs_of(call), &mut stack, area)?;
+    let args = write_typed::<P, R>(owner, func.context, params, regs_of(call), &mut stack, area)?;
     // SAFETY: by contract it has not begun.
-    unsafe { call.set_stack_args(args) }.map_err(|unwind| unwound(owner.store(), *unwind))
+    unsafe { call.set_stack_args(args) }.map_err(|unwind| unwound(owner.store(), unwind))
 }
 
 /// Writes values that fit the type of a function, whose call has not begun.
@@ -385,10 +488,11 @@ pub(super) fn prepare_untyped(
     call: &mut Activation,
 ) -> Result<()> {
     let area = call.result_area();
-    let stack = write_untyped(owner, func, ty, params, regs_of(call), area)?;
+    let mut stack = Vec::new();
+    write_untyped(owner, func, ty, params, regs_of(call), &mut stack, area)?;
     let args = first_bytes(&stack, size_of_val(&stack[..]));
     // SAFETY: by contract it has not begun.
-    unsafe { call.set_stack_args(args) }.map_err(|unwind| unwound(owner.store(), *unwind))
+    unsafe { call.set_stack_args(args) }.map_err(|unwind| unwound(owner.store(), unwind))
 }
 
 /// The block of a call's registers, while it is not under way.
@@ -429,14 +533,15 @@ fn jump(
         Ok(()) => Ok(owner.store().check_fuel()?),
         Err(unwind) => {
             owner.store().call_has_failed();
-            Err(unwound(owner.store(), *unwind))
+            Err(unwound(owner.store(), unwind))
         }
     }
 }
 
 #[cold]
-pub(super) fn unwound(store: &mut StoreInner, unwind: Unwind) -> Error {
-    match unwind {
+#[inline(never)]
+pub(super) fn unwound(store: &mut StoreInner, unwind: Box<Unwind>) -> Error {
+    match *unwind {
         Unwind::Trap { code, frames } => {
             Error::from(code).with_backtrace(WasmBacktrace::capture(&frames))
         }

@@ -35,6 +35,7 @@ impl HostFunc {
         let is_int = |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::Ref(_));
         let ints_only = ty.raw().params.iter().chain(&ty.raw().results).all(is_int);
         let stub = match ints_only {
+            _ if !vm.direct.is_null() => selkie_vm::host_call_direct_stub(),
             true => selkie_vm::host_call_stub_int(),
             false => selkie_vm::host_call_stub(),
         };

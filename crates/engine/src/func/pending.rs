@@ -8,7 +8,7 @@
 //! Invariants: the future of a host function is dropped before the call that it belongs to lets go
 //! of the store; between two polls the store is as if there were no such call.
 //!
-//! One of five files of this crate that may use `unsafe`.
+//! One of six files of this crate that may use `unsafe`.
 
 #![allow(unsafe_code)]
 
@@ -165,7 +165,7 @@ impl<'s, T> PendingCall<'s, T> {
         // SAFETY: the store is borrowed exclusively as long as the answer lives.
         let activation = unsafe {
             Activation::new(&raw mut (*store).runtime, area_bytes)
-                .map_err(|unwind| enter::unwound(&mut *store, *unwind))?
+                .map_err(|unwind| enter::unwound(&mut *store, unwind))?
         };
         let (state, activation) = (State::New, Some(activation));
         let mut inner = Inner { store, activation, state, code, area_bytes };
@@ -244,7 +244,7 @@ impl Inner {
                 // ORDER: an error that is a panic leaves here.
                 self.end();
                 // SAFETY: by contract.
-                Poll::Ready(Err(enter::unwound(unsafe { &mut *store }, *unwind)))
+                Poll::Ready(Err(enter::unwound(unsafe { &mut *store }, unwind)))
             }
             Err(error) => {
                 self.end();
@@ -336,7 +336,7 @@ impl Scoped {
         // What follows may be as deep as calls are inside of each other.
         if let Err(unwind) = selkie_vm::check_room() {
             // SAFETY: by contract.
-            return Poll::Ready(Err(enter::unwound(unsafe { &mut *self.store }, *unwind)));
+            return Poll::Ready(Err(enter::unwound(unsafe { &mut *self.store }, unwind)));
         }
         // SAFETY: by contract.
         unsafe {

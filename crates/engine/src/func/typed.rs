@@ -5,6 +5,7 @@ use super::pending::PendingCall;
 use super::{Func, WasmParams, WasmResults};
 use crate::error::Result;
 use crate::store::{AsContextMut, StoreContextMut, StoreInner};
+use selkie_module::ValType;
 use selkie_vm::VMFuncRef;
 use std::marker::PhantomData;
 
@@ -31,6 +32,18 @@ pub(crate) enum Check {
     Done,
     /// The function wants a defined type that the Rust type does not name.
     EachCall,
+}
+
+/// Whether any of them is a reference: others need no check at a call.
+const fn has_refs(types: &[ValType]) -> bool {
+    let mut i = 0;
+    while i < types.len() {
+        if matches!(types[i], ValType::Ref(_)) {
+            return true;
+        }
+        i += 1;
+    }
+    false
 }
 
 impl<P, R> Clone for TypedFunc<P, R> {
@@ -62,7 +75,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     /// # Errors
     /// The function or an argument belongs to another store; an argument's scope has ended, or it is
     /// not of the defined type that the function wants; the call traps or a host function fails.
-    #[inline]
+    #[inline(always)]
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let mut context = store.as_context_mut();
         let func = self.check_call(context.inner(), &params)?;
@@ -119,9 +132,9 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     }
 
     /// What is called; the parameters fit it.
-    #[inline]
+    #[inline(always)]
     fn check_call(&self, store: &StoreInner, params: &P) -> Result<VMFuncRef> {
-        if self.check == Check::EachCall {
+        if const { has_refs(P::TYPES) } && self.check == Check::EachCall {
             let ty = store.type_of_func(self.func)?;
             params.check(store, &ty.raw().params)?;
         }

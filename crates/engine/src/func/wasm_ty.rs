@@ -1,5 +1,6 @@
 //! Rust types that stand for WebAssembly types at the border, and tuples of them.
 
+use crate::entry::direct::{DirectParams, DirectResult};
 use crate::error::{Error, ErrorKind, Result};
 use crate::func::Func;
 use crate::func::enter::{ArgReader, ArgWriter, ResultReader, ResultWriter};
@@ -21,6 +22,9 @@ use selkie_module::{HeapType, RefType, ValType};
 pub trait WasmTy: Sized + 'static {
     #[doc(hidden)]
     const TYPE: ValType;
+    /// What `extern "C"` functions pass it as.
+    #[doc(hidden)]
+    type Machine: Machine;
 
     /// Its WebAssembly type.
     fn valtype() -> crate::types::ValType {
@@ -33,16 +37,50 @@ pub trait WasmTy: Sized + 'static {
     fn from_raw(raw: u128, store: &mut StoreInner) -> Self;
 }
 
+/// A number as it travels in a register.
+pub trait Machine: Copy {
+    #[doc(hidden)]
+    fn to_bits(self) -> u128;
+    #[doc(hidden)]
+    fn from_bits(bits: u128) -> Self;
+}
+
+macro_rules! machine {
+    ($($rust:ty: $to:expr, $from:expr;)*) => {$(
+        impl Machine for $rust {
+            #[inline(always)]
+            fn to_bits(self) -> u128 {
+                #[allow(clippy::redundant_closure_call)]
+                ($to)(self)
+            }
+            #[inline(always)]
+            fn from_bits(bits: u128) -> Self {
+                #[allow(clippy::redundant_closure_call)]
+                ($from)(bits)
+            }
+        }
+    )*};
+}
+
+machine! {
+    u32: |v: u32| u128::from(v), |bits: u128| bits as u32;
+    u64: |v: u64| u128::from(v), |bits: u128| bits as u64;
+    f32: |v: f32| u128::from(v.to_bits()), |bits: u128| f32::from_bits(bits as u32);
+    f64: |v: f64| u128::from(v.to_bits()), |bits: u128| f64::from_bits(bits as u64);
+    (): |()| 0, |_: u128| ();
+}
+
 macro_rules! numbers {
-    ($($rust:ty as $wasm:ident: $into:expr, $from:expr;)*) => {$(
+    ($($rust:ty as $wasm:ident, $machine:ty: $into:expr, $from:expr;)*) => {$(
         impl WasmTy for $rust {
             const TYPE: ValType = ValType::$wasm;
-            #[inline]
+            type Machine = $machine;
+            #[inline(always)]
             fn to_raw(&self, _: &StoreInner) -> Result<u128> {
                 #[allow(clippy::redundant_closure_call)]
                 Ok(($into)(*self))
             }
-            #[inline]
+            #[inline(always)]
             fn from_raw(raw: u128, _: &mut StoreInner) -> Self {
                 #[allow(clippy::redundant_closure_call)]
                 ($from)(raw)
@@ -52,13 +90,13 @@ macro_rules! numbers {
 }
 
 numbers! {
-    i32 as I32: |v: i32| u128::from(v as u32), |raw: u128| raw as i32;
-    u32 as I32: |v: u32| u128::from(v), |raw: u128| raw as u32;
-    i64 as I64: |v: i64| u128::from(v as u64), |raw: u128| raw as i64;
-    u64 as I64: |v: u64| u128::from(v), |raw: u128| raw as u64;
-    f32 as F32: |v: f32| u128::from(v.to_bits()), |raw: u128| f32::from_bits(raw as u32);
-    f64 as F64: |v: f64| u128::from(v.to_bits()), |raw: u128| f64::from_bits(raw as u64);
-    V128 as V128: |v: V128| v.0, |raw: u128| V128(raw);
+    i32 as I32, u32: |v: i32| u128::from(v as u32), |raw: u128| raw as i32;
+    u32 as I32, u32: |v: u32| u128::from(v), |raw: u128| raw as u32;
+    i64 as I64, u64: |v: i64| u128::from(v as u64), |raw: u128| raw as i64;
+    u64 as I64, u64: |v: u64| u128::from(v), |raw: u128| raw as u64;
+    f32 as F32, f32: |v: f32| u128::from(v.to_bits()), |raw: u128| f32::from_bits(raw as u32);
+    f64 as F64, f64: |v: f64| u128::from(v.to_bits()), |raw: u128| f64::from_bits(raw as u64);
+    V128 as V128, (): |v: V128| v.0, |raw: u128| V128(raw);
 }
 
 const fn reference(nullable: bool, heap: HeapType) -> ValType {
@@ -71,6 +109,7 @@ macro_rules! references {
     ($($rust:ty $(where $generic:ident)?: $heap:expr, $to:expr, $from:expr;)*) => {$(
         impl $(<$generic: GcRef>)? WasmTy for $rust {
             const TYPE: ValType = reference(false, $heap);
+            type Machine = u64;
             fn to_raw(&self, store: &StoreInner) -> Result<u128> {
                 let to: fn(&$rust, &StoreInner) -> Result<u64> = $to;
                 to(self, store).map(u128::from)
@@ -83,6 +122,7 @@ macro_rules! references {
 
         impl $(<$generic: GcRef>)? WasmTy for Option<$rust> {
             const TYPE: ValType = reference(true, $heap);
+            type Machine = u64;
             fn to_raw(&self, store: &StoreInner) -> Result<u128> {
                 self.as_ref().map_or(Ok(0), |reference| reference.to_raw(store))
             }
@@ -111,6 +151,7 @@ macro_rules! nulls {
     ($($rust:ident: $heap:ident;)*) => {$(
         impl WasmTy for Option<$rust> {
             const TYPE: ValType = reference(true, HeapType::$heap);
+            type Machine = u64;
             fn to_raw(&self, _: &StoreInner) -> Result<u128> {
                 Ok(0)
             }
@@ -130,7 +171,7 @@ nulls! {
 }
 
 /// Parameters of a function: a value or a tuple of values.
-pub trait WasmParams {
+pub trait WasmParams: DirectParams {
     #[doc(hidden)]
     const TYPES: &'static [ValType];
     #[doc(hidden)]
@@ -145,7 +186,7 @@ pub trait WasmParams {
 }
 
 /// Results of a function: nothing, a value, or a tuple of values.
-pub trait WasmResults {
+pub trait WasmResults: DirectResult {
     #[doc(hidden)]
     const TYPES: &'static [ValType];
     #[doc(hidden)]
@@ -166,12 +207,12 @@ const fn is_float(ty: ValType) -> bool {
 impl<A: WasmTy> WasmParams for A {
     const TYPES: &'static [ValType] = &[A::TYPE];
     const HAS_FLOATS: bool = is_float(A::TYPE);
-    #[inline]
+    #[inline(always)]
     fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner) -> Result<()> {
         writer.put(A::TYPE, self.to_raw(store)?);
         Ok(())
     }
-    #[inline]
+    #[inline(always)]
     fn read(reader: &mut ArgReader<'_>, store: &mut StoreInner) -> Self {
         A::from_raw(reader.take(A::TYPE), store)
     }
@@ -184,12 +225,12 @@ impl<A: WasmTy> WasmResults for A {
     const TYPES: &'static [ValType] = &[A::TYPE];
     const HAS_FLOATS: bool = is_float(A::TYPE);
     const IN_AREA: bool = false;
-    #[inline]
+    #[inline(always)]
     fn write(self, writer: &mut ResultWriter<'_>, store: &StoreInner) -> Result<()> {
         writer.put(A::TYPE, self.to_raw(store)?);
         Ok(())
     }
-    #[inline]
+    #[inline(always)]
     fn read(reader: &mut ResultReader<'_>, store: &mut StoreInner) -> Self {
         A::from_raw(reader.take(A::TYPE), store)
     }
@@ -210,13 +251,13 @@ macro_rules! tuples {
         impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {
             const TYPES: &'static [ValType] = &[$($name::TYPE),*];
             const HAS_FLOATS: bool = false $(|| is_float($name::TYPE))*;
-            #[inline]
+            #[inline(always)]
             fn write(self, writer: &mut ArgWriter<'_>, store: &StoreInner) -> Result<()> {
                 let ($($name,)*) = self;
                 $(writer.put($name::TYPE, $name.to_raw(store)?);)*
                 Ok(())
             }
-            #[inline]
+            #[inline(always)]
             fn read(reader: &mut ArgReader<'_>, store: &mut StoreInner) -> Self {
                 ($($name::from_raw(reader.take($name::TYPE), store),)*)
             }
@@ -237,13 +278,13 @@ macro_rules! tuples {
                 let ints = 0 $(+ !is_float($name::TYPE) as u32)*;
                 ints > selkie_module::abi::INT_RESULTS || floats > selkie_module::abi::FLOAT_RESULTS
             };
-            #[inline]
+            #[inline(always)]
             fn write(self, writer: &mut ResultWriter<'_>, store: &StoreInner) -> Result<()> {
                 let ($($name,)*) = self;
                 $(writer.put($name::TYPE, $name.to_raw(store)?);)*
                 Ok(())
             }
-            #[inline]
+            #[inline(always)]
             fn read(reader: &mut ResultReader<'_>, store: &mut StoreInner) -> Self {
                 ($($name::from_raw(reader.take($name::TYPE), store),)*)
             }

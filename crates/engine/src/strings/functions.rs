@@ -34,6 +34,7 @@ struct Reference(u64);
 impl WasmTy for Reference {
     const TYPE: selkie_module::ValType =
         selkie_module::ValType::Ref(selkie_module::RefType::EXTERNREF);
+    type Machine = u64;
     fn to_raw(&self, _: &StoreInner) -> Result<u128> {
         Ok(self.0.into())
     }

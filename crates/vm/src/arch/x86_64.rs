@@ -27,8 +27,9 @@ pub(crate) use switches::start_address;
 
 use std::arch::{asm, naked_asm};
 use std::ffi::c_void;
-use std::mem::offset_of;
+use std::mem::{MaybeUninit, offset_of};
 
+use selkie_module::abi::{FLOAT_ARGS, INT_ARGS};
 use selkie_module::builtins::{Builtin, StackSwitch};
 use selkie_module::for_each_builtin;
 use selkie_module::layout::{context, host_context, store};
@@ -255,7 +256,81 @@ pub(crate) unsafe fn enter_int_one(
     has_returned != 0
 }
 
-/// Forgets everything since the innermost `enter` and lets it answer `false`.
+/// What a call leaves in the first result registers, and whether it returned at all.
+#[derive(Clone, Copy)]
+pub(crate) struct Returned {
+    pub(crate) has_returned: bool,
+    pub(crate) int: MaybeUninit<u64>,
+    pub(crate) float: MaybeUninit<f64>,
+}
+
+/// Arguments that travel in integer registers.
+pub(crate) type IntArgs = [MaybeUninit<u64>; INT_ARGS as usize];
+/// Arguments that travel in float registers; of vectors only the low half does.
+pub(crate) type FloatArgs = [MaybeUninit<f64>; FLOAT_ARGS as usize];
+
+/// [`enter`] for types without vectors, whose arguments all travel in registers and that have one
+/// result at most: nothing goes through memory.
+///
+/// # Safety
+/// As for [`enter`].
+#[inline(always)]
+pub(crate) unsafe fn enter_in_regs(
+    store: *mut StoreRuntime,
+    start: *mut u8,
+    code: *const u8,
+    ints: IntArgs,
+    floats: FloatArgs,
+) -> Returned {
+    let (has_returned, int, float): (u32, MaybeUninit<u64>, MaybeUninit<f64>);
+    // SAFETY: as in `enter`. On the host stack lie, from `HOST_SP` upwards, the address where `unwind`
+    // goes on, a word for alignment, rbx and rbp; both ways rbp leads there.
+    unsafe {
+        asm!(
+            "lea rax, [rip + 2f]
+             sub rsp, 32
+             mov [rsp], rax
+             mov [rsp + 16], rbx
+             mov [rsp + 24], rbp
+             mov [r10 + {HOST_SP}], rsp
+             mov rbp, rsp
+             mov rsp, r12
+             call r11
+             mov ecx, 1
+             2:
+             mov rbx, [rbp + 16]
+             lea rsp, [rbp + 32]
+             mov rbp, [rbp + 24]",
+            HOST_SP = const store::HOST_SP,
+            in("r10") store,
+            in("r11") code,
+            inlateout("r12") start => _,
+            in("rdi") ints[0],
+            in("rsi") ints[1],
+            in("rdx") ints[2],
+            in("rcx") ints[3],
+            in("r8") ints[4],
+            in("r9") ints[5],
+            in("xmm0") floats[0],
+            in("xmm1") floats[1],
+            in("xmm2") floats[2],
+            in("xmm3") floats[3],
+            in("xmm4") floats[4],
+            in("xmm5") floats[5],
+            in("xmm6") floats[6],
+            in("xmm7") floats[7],
+            lateout("rax") int,
+            lateout("ecx") has_returned,
+            lateout("xmm0") float,
+            lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    Returned { has_returned: has_returned != 0, int, float }
+}
+
+/// Forgets everything since the innermost entry and lets it answer `false`: goes on where it said,
+/// with ecx zero, rbp `HOST_SP`, and rsp a word above.
 ///
 /// # Safety
 /// `store` is inside WebAssembly (`HOST_SP` is set); no frame that is forgotten has anything to
@@ -263,7 +338,9 @@ pub(crate) unsafe fn enter_int_one(
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn unwind(store: *mut StoreRuntime) -> ! {
     naked_asm!(
-        "mov rsp, [rdi + {HOST_SP}]",
+        "mov rbp, [rdi + {HOST_SP}]",
+        "mov rsp, rbp",
+        "xor ecx, ecx",
         "ret",
         HOST_SP = const store::HOST_SP,
     )
@@ -531,12 +608,21 @@ unsafe extern "C" fn host_call_int() {
 #[unsafe(naked)]
 unsafe extern "C" fn host_call_direct() {
     naked_asm!(
-        leave!(),
-        "mov rax, [rdi + {FUNC}]",
-        "sub rsp, 8",
-        "call qword ptr [rax + {DIRECT}]",
-        "add rsp, 8",
-        come_back!(),
+        "mov r11, [rdi + {CONTEXT_STORE}]
+         mov rax, [rsp]
+         mov [r11 + {EXIT_FP}], rbp
+         mov [r11 + {EXIT_PC}], rax
+         mov [r11 + {WASM_SP}], rsp
+         mov r10, [r11 + {HOST_SP}]
+         mov rax, [rdi + {FUNC}]
+         mov [r10 - 8], rbx
+         mov rbx, rsp
+         lea rsp, [r10 - 16]
+         call qword ptr [rax + {DIRECT}]
+         mov r11, rbx
+         mov rbx, [rsp + 8]
+         mov rsp, r11
+         ret",
         CONTEXT_STORE = const context::STORE,
         HOST_SP = const store::HOST_SP,
         EXIT_FP = const store::EXIT_FP,
