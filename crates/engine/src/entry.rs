@@ -410,9 +410,9 @@ unsafe fn host_call<T: 'static, X: Ends>(
         return done;
     }
     store.inner.roots.exit(scope);
-    // SAFETY: this host code was called by the store's machine code, and nothing in this frame has
-    // anything to drop.
     match done.map(Result::err) {
+        // SAFETY: this host code was called by the store's machine code, and nothing in this frame
+        // has anything to drop.
         Ok(error) => unsafe { fail(runtime, &raw mut store.inner, error) },
         // SAFETY: as above.
         Err(panic) => unsafe { selkie_vm::raise_payload(runtime, panic) },

@@ -1,8 +1,8 @@
 //! What differs between instruction sets: the way in, the ways out, and the registers of a fault.
 //!
 //! Each module provides the same names: `enter`, `enter_int`, `enter_int_one`, `enter_in_regs`,
-//! `IntArgs`, `FloatArgs`, `unwind`, `land`, `begin`, `go_on`, `go_on_restored`, `KeptRegs`, `SavedRegs`, `ENTRY_BYTES`, the stubs, `stack_pointer`, and
-//! the functions on a signal's register state.
+//! `IntArgs`, `FloatArgs`, `unwind`, `land`, `begin`, `go_on`, `go_on_restored`, `KeptRegs`,
+//! `SavedRegs`, `ENTRY_BYTES`, the stubs, `stack_pointer`, and the functions on a signal's register state.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

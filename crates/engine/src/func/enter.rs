@@ -540,6 +540,7 @@ fn jump(
 
 #[cold]
 #[inline(never)]
+#[allow(clippy::boxed_local)] // so that callers on the short way move nothing
 pub(super) fn unwound(store: &mut StoreInner, unwind: Box<Unwind>) -> Error {
     match *unwind {
         Unwind::Trap { code, frames } => {
