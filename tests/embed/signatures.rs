@@ -104,7 +104,7 @@ fn untyped_host(
 macro_rules! signatures {
     ($($name:ident($($param:ident: $ty:ty),*) -> ($($result:ident: $of:ty),*);)*) => {$(
         #[test]
-        #[allow(unused, clippy::too_many_arguments)]
+        #[allow(unused, clippy::too_many_arguments, clippy::unused_unit)]
         fn $name() {
             type Params = ($($ty,)*);
             type Results = ($($of,)*);
