@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use selkie::{
-    Caller, Config, Engine, Error, ErrorKind, Instance, Linker, Memory, Module, Store, StoreLimits,
-    Trap,
+    Caller, Config, Engine, Error, ErrorKind, Instance, InstancePre, Linker, Memory, Module, Store,
+    StoreLimits, Trap,
 };
 use selkie_tests::process::{Footprint, goes_on_alone, is_alone, run_alone};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 
 const MODULE: &str = r#"(module
     (import "host" "poke" (func $poke (param i32) (result i32)))
@@ -74,12 +76,171 @@ fn a_million_instances_leave_nothing_behind() {
             .call(&mut store, 1)
             .unwrap()
     };
-    (0..1000).for_each(|_| assert_eq!(once(), 2));
+    leaves_nothing(1_000_000, |_| assert_eq!(once(), 2));
+}
+
+/// Does something so often, and asserts that nothing is left of it.
+fn leaves_nothing(times: usize, mut once: impl FnMut(usize)) {
+    (0..1000.min(times / 10)).for_each(&mut once);
     let before = Footprint::now();
-    (0..1_000_000).for_each(|_| assert_eq!(once(), 2));
+    (0..times).for_each(once);
     let after = Footprint::now();
     assert!(after.bytes < before.bytes + (8 << 20), "{before:?} before, {after:?} after");
     assert!(after.mappings < before.mappings + 20, "{before:?} before, {after:?} after");
+    assert!(after.files <= before.files, "{before:?} before, {after:?} after");
+}
+
+/// What makes instances, and what becomes of them: another thing for each number.
+struct Fates {
+    engine: Engine,
+    pre: InstancePre<u32>,
+}
+
+impl Fates {
+    fn new(config: &mut Config) -> Fates {
+        let engine = Engine::new(config.epoch_interruption(true)).unwrap();
+        let module = Module::new(&engine, MODULE).unwrap();
+        let mut linker = linker(&engine);
+        linker.allow_shadowing(true);
+        // As `poke`, but a call with 77 waits for ever.
+        linker
+            .func_wrap_async("host", "poke", |_: Caller<'_, u32>, (x,): (i32,)| {
+                Box::new(async move {
+                    if x == 77 {
+                        std::future::pending::<()>().await;
+                    }
+                    if x < 0 { Err(Error::msg("refused")) } else { Ok(x + 1) }
+                })
+            })
+            .unwrap();
+        let pre = linker.instantiate_pre(&module).unwrap();
+        Fates { engine, pre }
+    }
+
+    /// The pre of a snapshot of an instance that has been used.
+    fn snapshot(&self) -> InstancePre<u32> {
+        let mut store = Store::new(&self.engine, 0);
+        let instance = self.pre.instantiate(&mut store).unwrap();
+        instance
+            .get_typed_func::<i32, i32>(&mut store, "grow")
+            .unwrap()
+            .call(&mut store, 1)
+            .unwrap();
+        instance.snapshot(&mut store).unwrap()
+    }
+
+    fn once(&self, number: usize, pre: &InstancePre<u32>) {
+        let mut store = Store::new(&self.engine, 0);
+        let instance = pre.instantiate(&mut store).unwrap();
+        let mut func = |name| instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+        let (trap, host, grow) = (func("trap"), func("host"), func("grow"));
+        match number % 8 {
+            0 => assert_eq!(trap.call(&mut store, 0).unwrap(), 8),
+            1 => assert!(trap.call(&mut store, 1).is_err()),
+            // An asynchronous function in a synchronous call is refused.
+            2 => assert!(host.call(&mut store, -1).is_err()),
+            3 => {
+                let memory = instance.get_memory(&mut store, "memory").unwrap();
+                assert!(grow.call(&mut store, 2).unwrap() > 0);
+                memory.data_mut(&mut store)[150_000] = 1;
+            }
+            4 => {
+                store.interrupt_handle().unwrap().interrupt();
+                assert_eq!(trap.call(&mut store, 0).unwrap_err().trap(), Some(Trap::Interrupt));
+            }
+            // Refused by the host; pending for ever, and dropped; never begun.
+            5 => assert!(matches!(
+                poll(&mut pin!(host.call_async(&mut store, -1))),
+                Poll::Ready(Err(_))
+            )),
+            6 => assert!(poll(&mut pin!(host.call_async(&mut store, 77))).is_pending()),
+            _ => drop(host.call_async(&mut store, 77)),
+        }
+    }
+}
+
+fn poll<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn instances_that_end_in_every_way_leave_nothing_behind() {
+    if !goes_on_alone("instances_that_end_in_every_way_leave_nothing_behind") {
+        return;
+    }
+    let fates = Fates::new(&mut Config::new());
+    leaves_nothing(1_000_000, |number| fates.once(number, &fates.pre));
+    let snapshot = fates.snapshot();
+    leaves_nothing(300_000, |number| fates.once(number, &snapshot));
+}
+
+#[test]
+fn nor_do_those_that_nothing_is_kept_of() {
+    if !goes_on_alone("nor_do_those_that_nothing_is_kept_of") {
+        return;
+    }
+    for config in [
+        Config::new().max_idle_instances(0),
+        Config::new().max_idle_instances(0).guard_pages(false),
+        Config::new().keep_resident_bytes(0),
+    ] {
+        let fates = Fates::new(config);
+        leaves_nothing(20_000, |number| fates.once(number, &fates.pre));
+        let snapshot = fates.snapshot();
+        leaves_nothing(20_000, |number| fates.once(number, &snapshot));
+    }
+}
+
+#[test]
+fn nor_do_snapshots_and_forks() {
+    if !goes_on_alone("nor_do_snapshots_and_forks") {
+        return;
+    }
+    for config in [&mut Config::new(), Config::new().guard_pages(false)] {
+        let fates = Fates::new(config);
+        leaves_nothing(5_000, |number| {
+            let snapshot = fates.snapshot();
+            fates.once(number, &snapshot);
+            let mut store = Store::new(&fates.engine, 0);
+            let instance = snapshot.instantiate(&mut store).unwrap();
+            let (mut copy, fork) = instance.fork(&mut store, 0).unwrap();
+            drop(store);
+            fork.get_memory(&mut copy, "memory").unwrap().write(&mut copy, 9, b"x").unwrap();
+            drop(fork.fork(&mut copy, 0).unwrap());
+        });
+    }
+}
+
+#[test]
+fn nor_do_those_without_room_for_guards() {
+    if !goes_on_alone("nor_do_those_without_room_for_guards") {
+        return;
+    }
+    let fates = Fates::new(&mut Config::new());
+    // Others have all the room: more than half of the mappings that a process has where nobody says.
+    let many =
+        Module::new(&fates.engine, format!("(module {})", "(memory 1)".repeat(100))).unwrap();
+    let mut crowd = Store::new(&fates.engine, ());
+    for _ in 0..21 {
+        Instance::new(&mut crowd, &many, &[]).unwrap();
+    }
+    leaves_nothing(100_000, |number| fates.once(number, &fates.pre));
+    let snapshot = fates.snapshot();
+    leaves_nothing(100_000, |number| fates.once(number, &snapshot));
+    // With room again, those that are kept and new ones take turns.
+    drop(crowd);
+    let mut kept = Vec::new();
+    leaves_nothing(50_000, |number| {
+        fates.once(number, &fates.pre);
+        if number % 100 == 0 {
+            let mut store = Store::new(&fates.engine, 0);
+            fates.pre.instantiate(&mut store).unwrap();
+            kept.push(store);
+            if kept.len() > 5 {
+                kept.remove(0);
+            }
+        }
+    });
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub struct Footprint {
     pub bytes: u64,
     /// Pieces of address space.
     pub mappings: usize,
+    /// Open files.
+    pub files: usize,
 }
 
 impl Footprint {
@@ -22,7 +24,8 @@ impl Footprint {
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = resident.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
         let bytes = kib.expect("a number of KiB") * 1024;
-        Footprint { bytes, mappings: read("/proc/self/maps").lines().count() }
+        let files = std::fs::read_dir("/proc/self/fd").expect("the system tells").count();
+        Footprint { bytes, mappings: read("/proc/self/maps").lines().count(), files }
     }
 }
 

@@ -132,7 +132,7 @@ const WASI: &[Choice] = choices! {
         |s, on| s.wasi.closed_streams[1] = !on;
     "stderr", Switch, false, "our standard error (default on)",
         |s, on| s.wasi.closed_streams[2] = !on;
-    "max-descriptors", Count, false, "files and sockets open at once (default 65536)",
+    "max-descriptors", Count, false, "files and sockets open at once (default half of what the process may open, at most 65536)",
         |s, n| s.wasi.max_descriptors = Some(usize::try_from(n).unwrap_or(usize::MAX));
     "random-seed", Count, false, "random numbers of the seed NUMBER, which are no secret (default: the system's; of 0 with -W deterministic)",
         |s, n| s.wasi.random_seed = Some(n);

@@ -20,13 +20,21 @@ use crate::table::Table;
 use crate::virtual_clocks::VirtualClocks;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::{Resource, getrlimit};
 use selkie_engine::InterruptWatch;
 use std::fmt;
 use std::io;
 use std::path::Path;
 
-/// How many descriptors a guest may have open unless the embedder says otherwise.
-const DEFAULT_DESCRIPTOR_LIMIT: usize = 1 << 16;
+/// How many descriptors a guest may have open at most, unless the embedder says otherwise.
+const MAX_DEFAULT_DESCRIPTORS: usize = 1 << 16;
+
+/// How many it may have open here: so many that it leaves as many to others in this process.
+fn default_descriptor_limit() -> usize {
+    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(most / 2)
+        .map_or(MAX_DEFAULT_DESCRIPTORS, |half| half.min(MAX_DEFAULT_DESCRIPTORS))
+}
 
 /// Strings as the guest receives them: each ends in NUL.
 #[derive(Debug, Default)]
@@ -129,7 +137,7 @@ pub struct WasiCtxBuilder {
     stderr: Output,
     preopens: Vec<Descriptor>,
     path_walk: PathWalk,
-    descriptor_limit: usize,
+    descriptor_limit: Option<usize>,
     clocks: Option<Box<dyn Clocks>>,
     random: Option<Box<dyn Random>>,
     deterministic: bool,
@@ -158,7 +166,7 @@ impl WasiCtxBuilder {
             stderr: Output::Null,
             preopens: Vec::new(),
             path_walk: PathWalk::Auto,
-            descriptor_limit: DEFAULT_DESCRIPTOR_LIMIT,
+            descriptor_limit: None,
             clocks: None,
             random: None,
             deterministic: false,
@@ -293,9 +301,10 @@ impl WasiCtxBuilder {
     }
 
     /// Limits the number of descriptors open at once; more are `nfile`. Those granted
-    /// here are always there.
+    /// here are always there. By default half of what this process may have open, at most
+    /// 65536, so that one guest alone cannot keep others from opening anything.
     pub fn descriptor_limit(&mut self, limit: usize) -> &mut Self {
-        self.descriptor_limit = limit;
+        self.descriptor_limit = Some(limit);
         self
     }
 
@@ -334,7 +343,8 @@ impl WasiCtxBuilder {
     pub fn build(&mut self) -> WasiCtx {
         let given = std::mem::take(self);
         let preopens = given.preopens;
-        let mut table = Table::new(given.descriptor_limit.max(3 + preopens.len()));
+        let limit = given.descriptor_limit.unwrap_or_else(default_descriptor_limit);
+        let mut table = Table::new(limit.max(3 + preopens.len()));
         let walk = match preopens.iter().find_map(|preopen| preopen.dir(0).ok()) {
             Some((dir, _)) => given.path_walk.choose(dir),
             None => given.path_walk.choose(CWD),
