@@ -3,7 +3,8 @@
 //! Beside it: instances of a module that begins with the same state, here and in Wasmtime, and what
 //! it takes from cold.
 
-use std::path::Path;
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use selkie_benches::scratch::Scratch;
 use selkie_benches::table::{Bar, Row, Table};
 use selkie_benches::{Findings, Outcome, run_benchmark};
 use selkie_embed_benches::contest::Side;
+use selkie_embed_benches::fork::cpython::Places;
 use selkie_embed_benches::fork::{
     REQUESTS, Request, Served, Server, cpython, ours, quantile, serve, wasmtime,
 };
@@ -120,14 +122,24 @@ fn contenders(options: &Options, with_table: &[u8], file: &Path) -> Outcome<Vec<
     if let Some(least) = cold.iter().min() {
         println!("from cold, in this process: {:.1} ms at least", least.as_secs_f64() * 1e3);
     }
-    let start = Instant::now();
-    let (ready, places) = ours::ready(with_table)?;
-    let took = start.elapsed().as_secs_f64();
-    println!("a module that begins so: {} bytes, made in {took:.1} s", ready.len());
-    let ready = cpython::file("python-ready", &ready)?;
-    add(Side::Ours, "module", &|| Ok(Box::new(ours::Server::of_module(&ready, places)?)))?;
+    let made: OnceCell<Outcome<(PathBuf, Places)>> = OnceCell::new();
+    let ready = || {
+        made.get_or_init(|| {
+            let start = Instant::now();
+            let (ready, places) = ours::ready(with_table)?;
+            let took = start.elapsed().as_secs_f64();
+            println!("a module that begins so: {} bytes, made in {took:.1} s", ready.len());
+            Ok((cpython::file("python-ready", &ready)?, places))
+        })
+        .clone()
+    };
+    add(Side::Ours, "module", &|| {
+        let (ready, places) = ready()?;
+        Ok(Box::new(ours::Server::of_module(&ready, places)?))
+    })?;
     for configuration in CONFIGURATIONS {
         add(Side::Wasmtime, configuration.name, &|| {
+            let (ready, places) = ready()?;
             let config = (configuration.make)();
             Ok(Box::new(wasmtime::Server::of_module(&config, &ready, places)?))
         })?;
