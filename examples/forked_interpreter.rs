@@ -5,7 +5,7 @@
 //! cargo run --release -p selkie --example forked_interpreter
 //! ```
 
-use selkie::{Engine, InstancePre, Linker, Module, Result, Store, Trap};
+use selkie::{Engine, InstancePre, Linker, Module, Result, Store};
 use std::time::Instant;
 
 /// The interpreter; the file says what its language is.
@@ -69,6 +69,6 @@ fn forks_know_what_was_booted_and_nothing_of_each_other() {
     assert_eq!(serve(&booted, ":S 5; S").expect("a word"), 5);
     assert_eq!(serve(&booted, "3S").expect("the first word"), 9);
     let error = serve(&booted, ":A 41;").and_then(|_| serve(&booted, "A")).expect_err("no word");
-    assert_eq!(error.trap(), Some(Trap::Unreachable));
+    assert_eq!(error.trap(), Some(selkie::Trap::Unreachable));
     main().expect("requests that fail are told of");
 }

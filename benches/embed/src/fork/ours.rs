@@ -43,7 +43,7 @@ fn boot(
     let ctx = WasiCtx::builder()
         .args(&["python", "-c", BOOT])
         .stdout(Output::Capture(says.clone()))
-        .stderr(Output::Inherit)
+        .stderr(Output::Capture(says.clone()))
         // So that the same state, to the byte, is compiled once only.
         .deterministic(true)
         .build();

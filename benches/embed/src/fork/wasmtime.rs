@@ -1,6 +1,6 @@
 //! Wasmtime: instances of the module that begins with the state, in its configurations.
 //!
-//! Its host functions are the two that requests call, written here; all others trap.
+//! Its host functions are those that requests call, written here; all others trap.
 
 use std::path::Path;
 
@@ -38,10 +38,10 @@ impl Server {
         let engine = Engine::new(config).map_err(said)?;
         let module = artifact::wasmtimes(&engine, ready)?;
         let mut linker = Linker::new(&engine);
-        linker.func_wrap("wasi_snapshot_preview1", "fd_write", fd_write).map_err(said)?;
-        linker
-            .func_wrap("wasi_snapshot_preview1", "clock_time_get", clock_time_get)
-            .map_err(said)?;
+        let wasi = "wasi_snapshot_preview1";
+        linker.func_wrap(wasi, "fd_write", fd_write).map_err(said)?;
+        linker.func_wrap(wasi, "clock_time_get", clock_time_get).map_err(said)?;
+        linker.func_wrap(wasi, "environ_sizes_get", environ_sizes_get).map_err(said)?;
         linker.define_unknown_imports_as_traps(&module).map_err(said)?;
         let pre = linker.instantiate_pre(&module).map_err(said)?;
         Ok(Server { engine, pre, places })
@@ -76,10 +76,19 @@ fn fd_write(mut caller: Caller<'_, Data>, fd: i32, list: u32, count: u32, writte
 
 fn clock_time_get(mut caller: Caller<'_, Data>, _: i32, _: i64, at: u32) -> i32 {
     let now = super::time_for_guest();
-    let place =
-        parts(&mut caller).and_then(|(memory, _)| memory.get_mut(at as usize..)?.first_chunk_mut());
+    put(&mut caller, at, &now.to_le_bytes())
+}
+
+/// There is none.
+fn environ_sizes_get(mut caller: Caller<'_, Data>, count_at: u32, bytes_at: u32) -> i32 {
+    put(&mut caller, count_at, &[0; 4]).max(put(&mut caller, bytes_at, &[0; 4]))
+}
+
+fn put(caller: &mut Caller<'_, Data>, at: u32, bytes: &[u8]) -> i32 {
+    let end = at as usize + bytes.len();
+    let place = parts(caller).and_then(|(memory, _)| memory.get_mut(at as usize..end));
     place.map_or(FAULT, |place| {
-        *place = now.to_le_bytes();
+        place.copy_from_slice(bytes);
         0
     })
 }
