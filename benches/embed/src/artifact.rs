@@ -55,6 +55,7 @@ fn kept<M, E: std::fmt::Display>(
     load(&path).map_err(|e| format!("{engine}: {e:#}"))
 }
 
-fn folder() -> PathBuf {
+/// Where artifacts are kept.
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/artifacts")
 }

@@ -1,5 +1,5 @@
 //! Selkie as a library, beside two other engines in the same process: what is measured by
-//! `instantiate`, `call` and `density`.
+//! `instantiate`, `call`, `density` and `fork`.
 //!
 //! Invariant: every engine does the same work on the same module by the fastest way that its own
 //! documentation offers, and its answers are looked at. A figure is only ever compared with a
@@ -11,6 +11,7 @@ pub mod calls;
 pub mod contest;
 pub mod cores;
 pub mod density;
+pub mod fork;
 pub mod guests;
 pub mod instances;
 pub mod report;

@@ -3,7 +3,7 @@
 //! This crate is the one dependency of a program that embeds guests. It is a façade: the engine's
 //! public API at its root, WASI under [`wasi`] (feature `wasi`, on by default), initialisation ahead
 //! of time under [`preinit`] (feature `preinit`, on by default). It deliberately holds no code of its
-//! own.
+//! own. How to embed guests, step by step: [`embedding`].
 //!
 //! ```
 //! use selkie::{Caller, Engine, Linker, Module, Store};
@@ -30,3 +30,6 @@ pub use selkie_wasi as wasi;
 /// Runs initializers once and writes modules that begin with their state.
 #[cfg(feature = "preinit")]
 pub use selkie_preinit as preinit;
+
+#[doc = include_str!("embedding.md")]
+pub mod embedding {}
