@@ -44,26 +44,41 @@ impl Drop for Tenant {
 
 /// Plugins by name. Each exports `run`, and may import `host.say`.
 const PLUGINS: [(&str, &str); 8] = [
-    ("polite", r#"(module
+    (
+        "polite",
+        r#"(module
         (import "host" "say" (func $say (param i32)))
-        (func (export "run") (call $say (i32.const 42))))"#),
+        (func (export "run") (call $say (i32.const 42))))"#,
+    ),
     ("endless", r#"(module (func (export "run") (loop $again (br $again))))"#),
-    ("hog", r#"(module
+    (
+        "hog",
+        r#"(module
         (import "host" "say" (func $say (param i32)))
         (memory 1)
         (func (export "run")
             (loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
-            (call $say (memory.size))))"#),
+            (call $say (memory.size))))"#,
+    ),
     ("giant", r#"(module (memory 1024) (func (export "run")))"#),
     ("diver", r#"(module (func $run (export "run") (call $run)))"#),
-    ("divider", r#"(module
-        (func (export "run") (drop (i32.div_u (i32.const 1) (i32.const 0)))))"#),
-    ("explorer", r#"(module
+    (
+        "divider",
+        r#"(module
+        (func (export "run") (drop (i32.div_u (i32.const 1) (i32.const 0)))))"#,
+    ),
+    (
+        "explorer",
+        r#"(module
         (memory 1)
-        (func (export "run") (drop (i32.load (i32.const -4)))))"#),
-    ("burglar", r#"(module
+        (func (export "run") (drop (i32.load (i32.const -4)))))"#,
+    ),
+    (
+        "burglar",
+        r#"(module
         (import "host" "open_the_safe" (func $open))
-        (func (export "run") (call $open)))"#),
+        (func (export "run") (call $open)))"#,
+    ),
 ];
 
 /// Compiles a plugin and looks up what it imports. Fails for what the host does not offer.

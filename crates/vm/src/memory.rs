@@ -55,6 +55,8 @@ pub struct LinearMemory {
     room: Room,
     len: u64,
     accessible_bytes: usize,
+    /// The most that was ever accessible: up to there pages may be resident.
+    touched_bytes: usize,
     guard_bytes: usize,
     min_bytes: u64,
     max_bytes: u64,
@@ -100,6 +102,7 @@ impl LinearMemory {
             room,
             len: plan.min_bytes,
             accessible_bytes,
+            touched_bytes: accessible_bytes,
             guard_bytes: plan.guard_bytes,
             min_bytes: plan.min_bytes,
             max_bytes: plan.max_bytes,
@@ -214,6 +217,7 @@ impl LinearMemory {
             self.room.allow_write(self.accessible_bytes, more)?;
             self.accessible_bytes = accessible;
         }
+        self.touched_bytes = self.touched_bytes.max(self.accessible_bytes);
         self.len = new_bytes;
         Ok(())
     }

@@ -44,9 +44,10 @@ impl LinearMemory {
     pub fn resident_bytes(&self) -> usize {
         // In pieces that the system tells about however scattered their pages are.
         let piece = MAX_RANGES * page_bytes();
-        let pieces = (0..self.accessible_bytes).step_by(piece);
+        // What it grew by and was closed again may have kept its pages.
+        let pieces = (0..self.touched_bytes).step_by(piece);
         let resident = pieces.map(|at| {
-            let range = at..(at + piece).min(self.accessible_bytes);
+            let range = at..(at + piece).min(self.touched_bytes);
             let ranges = written(self.base(), range.clone(), usize::MAX);
             ranges.map_or(range.len(), |ranges| ranges.iter().map(Range::len).sum())
         });
@@ -433,6 +434,10 @@ mod tests {
         assert_eq!(memory.resident_bytes(), 700 * 4096);
         memory.discard(0, 100 * PAGE as u64).unwrap();
         assert_eq!(memory.resident_bytes(), 0);
+        memory.grow_to(102 * PAGE as u64).unwrap();
+        write(&mut memory, 101 * PAGE);
+        reset(&mut memory);
+        assert_eq!(memory.resident_bytes(), 4096);
     }
 
     #[test]
