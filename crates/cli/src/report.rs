@@ -115,7 +115,7 @@ fn remedy(error: &selkie::Error) -> Option<&'static str> {
         (Some(LimitExceeded::Heap { .. }), _) => OTHER_HEAP,
         (_, Some(ResourceError::Stack { .. })) => "-W max-stack=SIZE asks for less",
         (_, Some(ResourceError::System { action: "reserve address space", .. })) => {
-            "-O guard-pages=off needs less of it"
+            "the system gives this process no more (see `ulimit -v`)"
         }
         _ => return None,
     })
