@@ -353,3 +353,37 @@ fn a_reference_of_a_former_store_is_refused() {
     assert!(memory.write(&mut store, 0, b"x").is_err());
     assert!(memory.range_mut(&mut store, 0..1).is_err());
 }
+
+/// Data that no image of a memory holds, since something before it may yet end the instantiation or
+/// its place is not a constant alone.
+#[test]
+fn data_beyond_images_is_there_again() {
+    let engine = Engine::default();
+    for text in [
+        r#"(module (memory (export "m") 2) (table 200 funcref)
+            (elem (i32.const 5) funcref (ref.null func))
+            (data (i32.const 97131) "4"))"#,
+        r#"(module (memory (export "m") 2) (table 200 externref)
+            (elem (table 0) (i32.const 5) externref (ref.null extern))
+            (data (i32.const 97131) "4"))"#,
+        r#"(module (memory (export "m") 2)
+            (data (i32.add (i32.const 97000) (i32.const 131)) "4"))"#,
+        r#"(module (memory (export "m") 2) (global $at i32 (i32.const 97131))
+            (data $passive "5") (data (global.get $at) "4"))"#,
+        r#"(module (memory (export "m") 2) (table 2 funcref)
+            (elem (i32.const 1) funcref (ref.null func)) (elem (i32.const 0) func 0) (func)
+            (data (i32.const 97131) "x") (data (i32.const 97131) "4"))"#,
+    ] {
+        let module = Module::new(&engine, text).unwrap();
+        let pre = Linker::new(&engine).instantiate_pre(&module).unwrap();
+        for round in 0..4 {
+            let mut store = Store::new(&engine, ());
+            let instance = pre.instantiate(&mut store).unwrap();
+            let memory = instance.get_memory(&mut store, "m").unwrap();
+            let bytes = memory.data(&store);
+            assert_eq!(bytes[97131], b'4', "round {round}: {text}");
+            assert_eq!(bytes.iter().filter(|byte| **byte != 0).count(), 1);
+            memory.write(&mut store, 97130, b"secret").unwrap();
+        }
+    }
+}

@@ -23,9 +23,21 @@ pub(crate) struct MemoryImages {
     /// How many data segments need not be looked at any more: the active ones among them are in the
     /// images.
     pub(crate) segments: usize,
+    /// Whether memories hold at first what images say, and nothing besides.
+    pub(crate) is_whole: bool,
 }
 
 impl MemoryImages {
+    fn new(
+        info: &ModuleInfo,
+        images: Box<[Option<Arc<MemoryImage>>]>,
+        segments: usize,
+    ) -> MemoryImages {
+        let mut left = info.datas.iter().skip(segments);
+        let is_whole = !left.any(|data| matches!(data.mode, DataMode::Active { .. }));
+        MemoryImages { images, segments, is_whole }
+    }
+
     /// The image of a memory.
     pub(crate) fn of(&self, memory: DefinedMemoryIndex) -> Option<Arc<MemoryImage>> {
         self.images.get(memory.index()).cloned().flatten()
@@ -38,7 +50,7 @@ impl ModuleInner {
         self.memory_images.get_or_init(|| {
             let images = make_memory_images(&self.info, &self.data, &self.elems_in_images);
             // Without room for images each instance copies its segments.
-            images.unwrap_or_else(|_| MemoryImages { images: Box::default(), segments: 0 })
+            images.unwrap_or_else(|_| MemoryImages::new(&self.info, Box::default(), 0))
         })
     }
 
@@ -88,10 +100,10 @@ fn make_memory_images(
             Some(image) if image.bytes() > 0 => images.push(Some(Arc::new(image))),
             Some(_) => images.push(None),
             // One that cannot be had is as good as none: segments are written in order.
-            None => return Ok(MemoryImages { images: Box::default(), segments: 0 }),
+            None => return Ok(MemoryImages::new(info, Box::default(), 0)),
         }
     }
-    Ok(MemoryImages { images: images.into(), segments })
+    Ok(MemoryImages::new(info, images.into(), segments))
 }
 
 /// Whether a segment lies in what a memory starts with, and the memory can show an image.

@@ -17,6 +17,8 @@ pub(super) struct Shape {
     pub(super) slots: (usize, usize),
     pub(super) data: Vec<(usize, Vec<u8>)>,
     pub(super) elements: Vec<(usize, i32)>,
+    /// Whether segments are not as simple as they can be.
+    has_expressions: bool,
     pub(super) keeps: bool,
     pub(super) starts: bool,
     /// Whether it can throw; then it uses the collected heap.
@@ -50,6 +52,7 @@ impl Shape {
             data,
             elements: elements.collect(),
             slots: (slots, slots + numbers.below(40)),
+            has_expressions: numbers.below(4) == 0,
             keeps: numbers.below(2) == 0,
             starts: numbers.below(2) == 0,
             throws: numbers.below(6) == 0,
@@ -108,10 +111,18 @@ impl Shape {
         line(format_args!(r#"(global $kept (export "g.kept") (mut funcref) ({kept}))"#));
         for (at, bytes) in &self.data {
             let bytes: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
-            line(format_args!(r#"(data (memory $m) (i32.const {at}) "{bytes}")"#));
+            let offset = match self.has_expressions {
+                true => format!("i32.add (i32.const {at}) (i32.const 0)"),
+                false => format!("i32.const {at}"),
+            };
+            line(format_args!(r#"(data (memory $m) ({offset}) "{bytes}")"#));
         }
         for (at, function) in &self.elements {
-            line(format_args!("(elem (table $t) (i32.const {at}) func $f{function})"));
+            let items = match self.has_expressions {
+                true => format!("funcref (ref.func $f{function})"),
+                false => format!("func $f{function}"),
+            };
+            line(format_args!("(elem (table $t) (i32.const {at}) {items})"));
         }
         line(format_args!(r#"(data $extra "0123456789abcdef")"#));
         line(format_args!("(elem $spare func $f2 $f0 $f1)"));

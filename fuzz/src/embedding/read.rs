@@ -41,7 +41,8 @@ pub(super) fn settle(
         let own = &mut state.instances[at].own;
         let number = global(store, *handle, "g.number")?.i64().ok_or("not a number")?;
         let numbers = owns.map(|own| own.number);
-        if !numbers.contains(&number) && !(spins && (numbers[0]..=numbers[1]).contains(&number)) {
+        let is_between = spins && (numbers[0]..=numbers[1]).contains(&number);
+        if !is_between && !numbers.contains(&number) {
             return Err(format!("instance {at}: number {number} instead of {numbers:?}"));
         }
         own.number = number;

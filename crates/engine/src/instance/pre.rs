@@ -64,6 +64,12 @@ impl Shared {
         Home::new(&self.module, units)
     }
 
+    /// Whether a memory that is what its image says is what instances begin with: segments beyond
+    /// images are written when an instance is made, and nobody writes them again.
+    fn begins_in_images(&self) -> bool {
+        self.snapshot.is_some() || self.module.inner.memory_images().is_whole
+    }
+
     fn create(&self, store: &mut StoreInner, images: Option<&MemoryImages>) -> Result<InstanceId> {
         let beginning = match &self.snapshot {
             Some(snapshot) => Beginning::Snapshot(snapshot),
@@ -178,7 +184,7 @@ impl<T> InstancePre<T> {
         if !Engine::same(&store.engine, shared.module.engine()) {
             return Err(other_engine());
         }
-        if !shared.is_reusable || !store.is_fresh() {
+        if !shared.is_reusable || !store.is_fresh() || !shared.begins_in_images() {
             return self.make_once(store);
         }
         let home = shared.homes.mine().get_or_init(|| shared.new_home());

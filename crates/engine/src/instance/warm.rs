@@ -9,6 +9,9 @@
 //! there. What cannot be restored exactly, or not cheaply, is dropped. Restoring happens when a store
 //! is dropped, not when the next one comes.
 //!
+//! Where memories do not begin with their images alone, nothing comes here: what a segment beyond them
+//! wrote would be missing (`InstancePre`).
+//!
 //! A home keeps what was needed at once lately: bodies that nobody took while many others were given
 //! back go. An engine that gets nothing to do at all can be told to let go of everything.
 //!
