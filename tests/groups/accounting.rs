@@ -153,8 +153,8 @@ fn a_million_files_are_not_opened() {
 }
 
 #[test]
-fn a_million_times_open_and_close_leaves_nothing_behind() {
-    if !goes_on_alone("a_million_times_open_and_close_leaves_nothing_behind") {
+fn opening_and_closing_leaves_nothing_behind() {
+    if !goes_on_alone("opening_and_closing_leaves_nothing_behind") {
         return;
     }
     let scratch = Scratch::new().unwrap();
